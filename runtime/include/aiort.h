@@ -1,0 +1,718 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * aiort.h - asyncio's programming model for C, on libuv.
+ *
+ * This header is the manual. It reads in this order:
+ *
+ *   1. errors            negative integers with a name and a text; aiort_raise() adds a message
+ *   2. objects           every object counts its references: aiort_ref(), aiort_unref()
+ *   3. sites             the macros record where in your program a call stands
+ *   4. the loop          run it, stop it, close it
+ *   5. callbacks         call_soon, call_later, call_at, call_soon_threadsafe
+ *   6. futures           a result that is not there yet
+ *   7. coroutines, tasks functions that may wait: await, sleep, cancel
+ *   8. reports           what goes wrong where nobody looks: the exception handler
+ *   9. instrumentation   the stable interface for debuggers and profilers (libaiodebug uses it)
+ *
+ * How to read a contract. Each function says one of
+ *
+ *   never suspends   returns before any other task runs
+ *   SUSPENDS         other tasks run meanwhile; only inside a task
+ *   any thread       may be called from any thread at any time
+ *
+ * A function that does not say "any thread" belongs to the thread that runs the loop (or, while
+ * the loop does not run, to one thread at a time). Seconds are doubles. Where a function mirrors
+ * asyncio, its name there is given as "asyncio: ...".
+ *
+ * Functions return 0 (or a count) or a negative error code; those that return a pointer return
+ * NULL and leave the code in aiort_last_error(). Out of memory is UV_ENOMEM, never an abort.
+ */
+#ifndef AIORT_H
+#define AIORT_H
+
+/* <uv.h> uses POSIX types, which strict modes (-std=c11) hide unless they are asked for. */
+#if !defined(_GNU_SOURCE) && !defined(_DEFAULT_SOURCE) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200809L
+#endif
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <uv.h>
+
+#if defined(__GNUC__)
+#define AIORT_EXTERN __attribute__((visibility("default")))
+#define AIORT_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#error "aiort.h needs gcc or clang (statement expressions)"
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define AIORT_VERSION_MAJOR 0
+#define AIORT_VERSION_MINOR 1
+#define AIORT_VERSION_PATCH 0
+
+/* The version of the library at run time, as "0.1.0". any thread. */
+AIORT_EXTERN const char *aiort_version(void);
+
+/* ---- 1. Errors -------------------------------------------------------------------------- */
+
+/*
+ * libuv's codes (UV_ECANCELED, UV_ETIMEDOUT, UV_EINVAL, ...) where libuv has one, and these where
+ * it has none. The texts are asyncio's.
+ */
+#define AIORT_ERRNO_MAP(XX)                                                                        \
+    XX(EINVALIDSTATE, -7001, "invalid state")                                                      \
+    XX(ENOTSET, -7002, "Result is not set.")                                                       \
+    XX(ELOOPCLOSED, -7003, "Event loop is closed")                                                 \
+    XX(ELOOPRUNNING, -7004, "This event loop is already running")                                  \
+    XX(EOTHERRUNNING, -7005, "Cannot run the event loop while another loop is running")            \
+    XX(ECLOSERUNNING, -7006, "Cannot close a running event loop")                                  \
+    XX(ENOLOOP, -7007, "no running event loop")                                                    \
+    XX(ENOTASK, -7008, "not inside a task")                                                        \
+    XX(ESELFAWAIT, -7009, "Task cannot await on itself")                                           \
+    XX(EOTHERLOOP, -7010, "attached to a different loop")                                          \
+    XX(EWRONGTHREAD, -7011,                                                                        \
+       "Non-thread-safe operation invoked on an event loop other than the current one")            \
+    XX(ESTOPPED, -7012, "Event loop stopped before Future completed.")                             \
+    XX(EREUSED, -7013, "cannot reuse already awaited coroutine")                                   \
+    XX(EAWAITED, -7014, "coroutine is being awaited already")                                      \
+    XX(ECLOSED, -7015, "coroutine is being closed")                                                \
+    XX(ETASKRESULT, -7016, "Task does not support set_result operation")                           \
+    XX(EBADAWAIT, -7017, "An aiort_future_t, a coroutine or a task is required")                   \
+    XX(EIGNOREDCLOSE, -7018, "coroutine ignored GeneratorExit")                                    \
+    XX(ERUNNINGLOOP, -7019, "aiort_run() cannot be called from a running event loop")              \
+    XX(EEMPTY, -7020, "Set of Tasks/Futures is empty.")                                            \
+    XX(EGROUP, -7021, "unhandled errors in a TaskGroup")                                           \
+    XX(ESHUTDOWN, -7022, "Executor shutdown has been called")                                      \
+    XX(EMISUSE, -7023, "operation not allowed in this state")
+
+enum {
+#define AIORT_ERRNO_ENUM(name, code, text) AIORT_##name = (code),
+    AIORT_ERRNO_MAP(AIORT_ERRNO_ENUM)
+#undef AIORT_ERRNO_ENUM
+        AIORT_ERRNO_LAST = -7024
+};
+
+/* The name of a code ("EINVAL", "ELOOPCLOSED"); "E12345" for a code that is nobody's. any thread. */
+AIORT_EXTERN const char *aiort_err_name(int code);
+
+/* The text of a code. any thread. */
+AIORT_EXTERN const char *aiort_strerror(int code);
+
+/* ---- 2. Objects -------------------------------------------------------------------------- */
+
+typedef struct aiort_loop_s aiort_loop_t;           /* asyncio: AbstractEventLoop */
+typedef struct aiort_handle_s aiort_handle_t;       /* asyncio: Handle, TimerHandle */
+typedef struct aiort_future_s aiort_future_t;       /* asyncio: Future */
+typedef struct aiort_task_s aiort_task_t;           /* asyncio: Task; it is a future too */
+typedef struct aiort_coroutine_s aiort_coroutine_t; /* asyncio: coroutine object */
+typedef struct aiort_error_s aiort_error_t;         /* asyncio: the exception object */
+typedef struct aiort_awaitable_s aiort_awaitable_t; /* any of future, task, coroutine */
+
+typedef enum {
+    AIORT_KIND_LOOP = 1,
+    AIORT_KIND_HANDLE = 2,
+    AIORT_KIND_FUTURE = 3,
+    AIORT_KIND_TASK = 4,
+    AIORT_KIND_COROUTINE = 5,
+    AIORT_KIND_ERROR = 6
+} aiort_kind_t;
+
+/*
+ * Takes one more reference to any object above and returns it; NULL gives NULL.
+ * never suspends. The creator of an object holds one reference.
+ */
+AIORT_EXTERN void *aiort_ref(void *object);
+
+/*
+ * Gives one reference back; the last one destroys the object, which may report what was wrong with
+ * it (a pending task, an error nobody retrieved, a coroutine nobody awaited). NULL is ignored.
+ * never suspends.
+ */
+AIORT_EXTERN void aiort_unref(void *object);
+
+/* What kind of object this is. never suspends. */
+AIORT_EXTERN aiort_kind_t aiort_kind(const void *object);
+
+/*
+ * Writes asyncio's repr of any object ("<Task pending name='Task-2' coro=<...>>") into buf, at most
+ * size bytes including the NUL, and returns the length it would have had, as snprintf does.
+ * Under libaiodebug it says "created at" too. never suspends. asyncio: repr()
+ */
+AIORT_EXTERN size_t aiort_repr(const void *object, char *buf, size_t size);
+
+/*
+ * Replaces malloc, calloc, realloc and free for everything the library allocates from now on (not
+ * libuv: see uv_replace_allocator). To be called before anything else of the library. Returns
+ * UV_EINVAL when one is NULL.
+ */
+AIORT_EXTERN int aiort_replace_allocator(uv_malloc_func malloc_func, uv_realloc_func realloc_func,
+                                         uv_calloc_func calloc_func, uv_free_func free_func);
+
+/* ---- 3. Sites ---------------------------------------------------------------------------- */
+
+/*
+ * Where in the program a call stands. The macros below record one for each call, at no cost, so
+ * that even a stripped binary can say which coroutine a task runs and at which line it waits.
+ */
+typedef struct {
+    const char *file;
+    const char *function;
+    const char *what; /* the text of the function that was named there, or NULL */
+    int line;
+} aiort_site_t;
+
+#define AIORT_SITE(what_)                                                                          \
+    (__extension__({                                                                               \
+        static const aiort_site_t aiort_site_ = {__FILE__, __func__, what_, __LINE__};             \
+        &aiort_site_;                                                                              \
+    }))
+
+/* ---- 1b. Raising ------------------------------------------------------------------------- */
+
+/*
+ * Makes an error with a message, remembers it as the current error of this task (or thread), and
+ * returns its code, so that a coroutine or a callback says
+ *
+ *     return aiort_raise(UV_EINVAL, "bad header: %d", n);
+ *
+ * The code must be negative; anything else becomes UV_EINVAL. The future that ends up with the code
+ * keeps message and origin. A coroutine may also just return a code. any thread, never suspends.
+ * asyncio: raise
+ */
+#define aiort_raise(...) aiort_raise_at(AIORT_SITE(NULL), __VA_ARGS__)
+AIORT_EXTERN int aiort_raise_at(const aiort_site_t *site, int code, const char *format, ...)
+    AIORT_PRINTF(3, 4);
+
+/*
+ * The same with a cause: the error that a failed await or call left as the current one
+ * (aiort_current_error()), which reports print above it. asyncio: raise ... from ...
+ */
+#define aiort_raise_from(...) aiort_raise_from_at(AIORT_SITE(NULL), __VA_ARGS__)
+AIORT_EXTERN int aiort_raise_from_at(const aiort_site_t *site, aiort_error_t *cause, int code,
+                                     const char *format, ...) AIORT_PRINTF(4, 5);
+
+/*
+ * The code of the last failure in this task (or thread, outside a task), 0 when there was none.
+ * This is where functions that return NULL leave their code. any thread.
+ */
+AIORT_EXTERN int aiort_last_error(void);
+
+/*
+ * The last failure itself: message, origin, cause. Borrowed: valid until the next call into the
+ * library by this task; aiort_ref() to keep it. NULL when there is none. any thread.
+ */
+AIORT_EXTERN aiort_error_t *aiort_current_error(void);
+
+AIORT_EXTERN int aiort_error_code(const aiort_error_t *error);
+AIORT_EXTERN const char *aiort_error_message(const aiort_error_t *error); /* never NULL */
+AIORT_EXTERN aiort_error_t *aiort_error_cause(const aiort_error_t *error); /* borrowed, or NULL */
+AIORT_EXTERN const aiort_site_t *aiort_error_site(const aiort_error_t *error); /* or NULL */
+
+/* ---- 4. The loop ------------------------------------------------------------------------- */
+
+typedef struct {
+    uv_loop_t *uv_loop; /* run over this loop, which stays the caller's; NULL: an own one */
+    size_t stack_size;  /* bytes of a task's stack, rounded up to pages; 0: 64 KiB */
+    int debug;          /* 1: as aiort_loop_set_debug(loop, 1); 0: leave as it is */
+} aiort_loop_options_t;
+
+/*
+ * Makes a loop; options may be NULL. NULL: UV_ENOMEM or libuv's error. never suspends.
+ *
+ * Over a given uv_loop_t, either aiort_loop_run_forever() or the program's own uv_run() drives it:
+ * tasks and callbacks run in both. With uv_run(), timers and ready callbacks keep uv_run() going, a
+ * pending task alone does not. asyncio: new_event_loop()
+ */
+AIORT_EXTERN aiort_loop_t *aiort_loop_new(const aiort_loop_options_t *options);
+
+/*
+ * Closes the loop. Every task still pending is destroyed, and reported: a suspended coroutine gets
+ * AIORT_ECLOSED from its await, so that it can release what it holds. Callbacks still queued are
+ * dropped. A second close does nothing. AIORT_ECLOSERUNNING while it runs; UV_EBUSY is never
+ * returned: handles that the program opened itself in a given uv_loop_t are left alone.
+ * never suspends. The memory goes with the last aiort_unref(). asyncio: loop.close()
+ */
+AIORT_EXTERN int aiort_loop_close(aiort_loop_t *loop);
+
+/*
+ * Runs until aiort_loop_stop(). Errors: AIORT_ELOOPCLOSED, AIORT_ELOOPRUNNING,
+ * AIORT_EOTHERRUNNING. Not inside a task. asyncio: loop.run_forever()
+ */
+AIORT_EXTERN int aiort_loop_run_forever(aiort_loop_t *loop);
+
+/*
+ * Runs until the awaitable is done and returns its outcome: 0 with *result (result may be NULL), or
+ * its error, which counts as retrieved. A coroutine is wrapped in a task, its reference is taken
+ * over. Errors of its own: those of run_forever, AIORT_ESTOPPED, AIORT_EOTHERLOOP.
+ * asyncio: loop.run_until_complete()
+ */
+#define aiort_loop_run_until_complete(loop, awaitable, result)                                     \
+    aiort_loop_run_until_complete_at(AIORT_SITE(NULL), (loop), AIORT_AWAITABLE(awaitable), (result))
+AIORT_EXTERN int aiort_loop_run_until_complete_at(const aiort_site_t *site, aiort_loop_t *loop,
+                                                  aiort_awaitable_t *awaitable, void **result);
+
+/*
+ * Lets the loop end after the current iteration; the callbacks of this iteration still run. On a
+ * loop that does not run, the next run makes one iteration. asyncio: loop.stop()
+ */
+AIORT_EXTERN int aiort_loop_stop(aiort_loop_t *loop);
+
+/* The loop's monotonic clock, in seconds. any thread. asyncio: loop.time() */
+AIORT_EXTERN double aiort_loop_time(const aiort_loop_t *loop);
+AIORT_EXTERN int aiort_loop_is_running(const aiort_loop_t *loop); /* any thread */
+AIORT_EXTERN int aiort_loop_is_closed(const aiort_loop_t *loop);  /* any thread */
+
+/* The uv_loop_t below, for the program's own handles. Borrowed. any thread. */
+AIORT_EXTERN uv_loop_t *aiort_loop_uv(aiort_loop_t *loop);
+
+/* The loop that runs in this thread, borrowed; NULL when none does (AIORT_ENOLOOP). any thread.
+ * asyncio: get_running_loop() */
+AIORT_EXTERN aiort_loop_t *aiort_get_running_loop(void);
+
+/*
+ * Makes a loop, runs the coroutine in it, cancels the tasks that are left, waits for them, closes
+ * the loop. Returns the coroutine's outcome. Takes the coroutine's reference over, also when it
+ * fails. AIORT_ERUNNINGLOOP inside a running loop. asyncio: asyncio.run()
+ */
+#define aiort_run(coroutine, result)                                                               \
+    aiort_run_at(AIORT_SITE(NULL), (coroutine), (result), NULL)
+#define aiort_run_with(coroutine, result, options)                                                 \
+    aiort_run_at(AIORT_SITE(NULL), (coroutine), (result), (options))
+AIORT_EXTERN int aiort_run_at(const aiort_site_t *site, aiort_coroutine_t *coroutine, void **result,
+                              const aiort_loop_options_t *options);
+
+/*
+ * Debug mode is the preloaded libaiodebug.so; these switch it on and off for one loop. Without it,
+ * switching on prints one line that says what to preload. asyncio: loop.set_debug()
+ */
+AIORT_EXTERN void aiort_loop_set_debug(aiort_loop_t *loop, int enabled);
+AIORT_EXTERN int aiort_loop_get_debug(const aiort_loop_t *loop);
+
+/* Seconds from which libaiodebug calls a callback slow in this loop; negative: its own default.
+ * asyncio: loop.slow_callback_duration */
+AIORT_EXTERN void aiort_loop_set_slow_callback_duration(aiort_loop_t *loop, double seconds);
+AIORT_EXTERN double aiort_loop_get_slow_callback_duration(const aiort_loop_t *loop);
+
+/* ---- 5. Callbacks ------------------------------------------------------------------------ */
+
+/* A callback: 0, or a negative code, which is reported as "Exception in callback". */
+typedef int (*aiort_callback_fn)(void *arg);
+
+/*
+ * Calls callback(arg) in the next iteration of the loop, in the order of the calls, never from
+ * inside this call. handle may be NULL; else it gets a new reference, with which the call can be
+ * cancelled. Errors: AIORT_ELOOPCLOSED, UV_EINVAL (callback NULL), UV_ENOMEM. never suspends.
+ * asyncio: loop.call_soon()
+ */
+#define aiort_call_soon(loop, callback, arg, handle)                                               \
+    aiort_call_soon_at(AIORT_SITE(#callback), (loop), (callback), (arg), (handle))
+AIORT_EXTERN int aiort_call_soon_at(const aiort_site_t *site, aiort_loop_t *loop,
+                                    aiort_callback_fn callback, void *arg, aiort_handle_t **handle);
+
+/*
+ * The same after delay seconds (negative: at once, in the order of their times).
+ * UV_EINVAL for a NaN. asyncio: loop.call_later()
+ */
+#define aiort_call_later(loop, delay, callback, arg, handle)                                       \
+    aiort_call_later_at(AIORT_SITE(#callback), (loop), (delay), (callback), (arg), (handle))
+AIORT_EXTERN int aiort_call_later_at(const aiort_site_t *site, aiort_loop_t *loop, double delay,
+                                     aiort_callback_fn callback, void *arg,
+                                     aiort_handle_t **handle);
+
+/* The same at a time of aiort_loop_time(). asyncio: loop.call_at() */
+#define aiort_call_at(loop, when, callback, arg, handle)                                           \
+    aiort_call_at_at(AIORT_SITE(#callback), (loop), (when), (callback), (arg), (handle))
+AIORT_EXTERN int aiort_call_at_at(const aiort_site_t *site, aiort_loop_t *loop, double when,
+                                  aiort_callback_fn callback, void *arg, aiort_handle_t **handle);
+
+/*
+ * As aiort_call_soon(), from any thread, and wakes the loop. The handle may be cancelled from any
+ * thread. any thread, but not in a signal handler. asyncio: loop.call_soon_threadsafe()
+ */
+#define aiort_call_soon_threadsafe(loop, callback, arg, handle)                                    \
+    aiort_call_soon_threadsafe_at(AIORT_SITE(#callback), (loop), (callback), (arg), (handle))
+AIORT_EXTERN int aiort_call_soon_threadsafe_at(const aiort_site_t *site, aiort_loop_t *loop,
+                                               aiort_callback_fn callback, void *arg,
+                                               aiort_handle_t **handle);
+
+/* The callback will not be called; does nothing when it has been. never suspends.
+ * asyncio: Handle.cancel() */
+AIORT_EXTERN int aiort_handle_cancel(aiort_handle_t *handle);
+AIORT_EXTERN int aiort_handle_cancelled(const aiort_handle_t *handle);
+/* The time a timer's callback is due, in aiort_loop_time(); 0 for a handle without a timer. */
+AIORT_EXTERN double aiort_handle_when(const aiort_handle_t *handle);
+
+/* ---- 6. Futures -------------------------------------------------------------------------- */
+
+typedef enum { AIORT_PENDING = 0, AIORT_FINISHED = 1, AIORT_CANCELLED = 2 } aiort_state_t;
+
+/* Turns a future, a task or a coroutine into what the functions that accept any of them take. */
+#ifdef __cplusplus
+#define AIORT_AWAITABLE(x) aiort_as_awaitable(x)
+#else
+#define AIORT_AWAITABLE(x)                                                                         \
+    ((aiort_awaitable_t *)(void *)_Generic((x),                                                    \
+         aiort_future_t *: (x),                                                                    \
+         aiort_task_t *: (x),                                                                      \
+         aiort_coroutine_t *: (x),                                                                 \
+         aiort_awaitable_t *: (x)))
+#endif
+
+/* A task seen as the future it is. The reference count is one and the same. */
+#define AIORT_FUTURE(task) aiort_task_future(task)
+AIORT_EXTERN aiort_future_t *aiort_task_future(aiort_task_t *task);
+
+/* A pending future of the loop; NULL: UV_ENOMEM. never suspends. asyncio: loop.create_future() */
+#define aiort_future_new(loop) aiort_future_new_at(AIORT_SITE(NULL), (loop))
+AIORT_EXTERN aiort_future_t *aiort_future_new_at(const aiort_site_t *site, aiort_loop_t *loop);
+
+/*
+ * Completes the future; its done callbacks are scheduled, its waiters wake up. The result is the
+ * caller's pointer, never looked into. AIORT_EINVALIDSTATE when the future is done,
+ * AIORT_ETASKRESULT for a task. never suspends. asyncio: Future.set_result()
+ */
+#define aiort_future_set_result(future, result)                                                    \
+    aiort_future_set_result_at(AIORT_SITE(NULL), (future), (result))
+AIORT_EXTERN int aiort_future_set_result_at(const aiort_site_t *site, aiort_future_t *future,
+                                            void *result);
+
+/* Completes the future with an error; the code must be negative (UV_EINVAL otherwise).
+ * UV_ECANCELED cancels it. format may be NULL. asyncio: Future.set_exception() */
+#define aiort_future_set_error(...) aiort_future_set_error_at(AIORT_SITE(NULL), __VA_ARGS__)
+AIORT_EXTERN int aiort_future_set_error_at(const aiort_site_t *site, aiort_future_t *future,
+                                           int code, const char *format, ...) AIORT_PRINTF(4, 5);
+
+/* The same with an existing error, of which the future takes a reference of its own. */
+AIORT_EXTERN int aiort_future_set_error_object(aiort_future_t *future, aiort_error_t *error);
+
+/*
+ * Cancels the future, and for a task asks it to be cancelled (see aiort_task_cancel). message may
+ * be NULL; it is copied. 1: it will be (is) cancelled; 0: it was done already. asyncio:
+ * Future.cancel(msg)
+ */
+AIORT_EXTERN int aiort_future_cancel(aiort_future_t *future, const char *message);
+
+AIORT_EXTERN int aiort_future_done(const aiort_future_t *future);
+AIORT_EXTERN int aiort_future_cancelled(const aiort_future_t *future);
+AIORT_EXTERN aiort_state_t aiort_future_state(const aiort_future_t *future);
+AIORT_EXTERN aiort_loop_t *aiort_future_loop(const aiort_future_t *future); /* borrowed */
+
+/*
+ * The outcome of a done future: 0 with *result, or its error's code, which counts as retrieved and
+ * becomes the current error. AIORT_ENOTSET when it is pending. UV_ECANCELED when it was cancelled.
+ * never suspends. asyncio: Future.result()
+ */
+AIORT_EXTERN int aiort_future_result(aiort_future_t *future, void **result);
+
+/*
+ * The error of a done future: 0 with *error (borrowed, NULL when it has a result), retrieved by
+ * this. AIORT_ENOTSET when pending, UV_ECANCELED when cancelled. asyncio: Future.exception()
+ */
+AIORT_EXTERN int aiort_future_error(aiort_future_t *future, aiort_error_t **error);
+
+/* A done callback: 0, or a negative code, which is reported. */
+typedef int (*aiort_done_fn)(aiort_future_t *future, void *arg);
+
+/*
+ * Calls callback(future, arg) through the loop once the future is done, or soon when it is done
+ * already. In the order they were added. AIORT_ELOOPCLOSED, UV_ENOMEM, UV_EINVAL. never suspends.
+ * asyncio: Future.add_done_callback()
+ */
+#define aiort_future_add_done_callback(future, callback, arg)                                      \
+    aiort_future_add_done_callback_at(AIORT_SITE(#callback), (future), (callback), (arg))
+AIORT_EXTERN int aiort_future_add_done_callback_at(const aiort_site_t *site, aiort_future_t *future,
+                                                   aiort_done_fn callback, void *arg);
+
+/* Removes every registration of callback with arg and returns how many there were.
+ * asyncio: Future.remove_done_callback() */
+AIORT_EXTERN int aiort_future_remove_done_callback(aiort_future_t *future, aiort_done_fn callback,
+                                                   void *arg);
+
+/* ---- 7. Coroutines and tasks ------------------------------------------------------------- */
+
+/*
+ * A coroutine function. It may await at any depth. Returns 0 with *result set (or left NULL), or a
+ * negative code; UV_ECANCELED means it was cancelled.
+ */
+typedef int (*aiort_coroutine_fn)(void *arg, void **result);
+
+/*
+ * Makes a coroutine object, which has not started. Awaiting it runs it in place, on the awaiting
+ * task's stack; aiort_create_task() makes it a task. Whoever runs it takes its reference over, so
+ * that aiort_await(AIORT_CORO(f, x), &r) leaks nothing. Dropping it unstarted is reported: "was
+ * never awaited". NULL: UV_ENOMEM. any thread. asyncio: calling an async def function
+ */
+#define AIORT_CORO(function, arg)                                                                  \
+    aiort_coroutine_new(AIORT_SITE(#function), (function), (void *)(arg), 0)
+
+/*
+ * The same with the argument by value: the coroutine keeps a copy of the value of any type, and its
+ * function gets a pointer to that copy. AIORT_CORO_BY_VALUE(f, ((struct range){1, 10})).
+ */
+#define AIORT_CORO_BY_VALUE(function, ...)                                                         \
+    (__extension__({                                                                               \
+        __typeof__(__VA_ARGS__) aiort_value_ = (__VA_ARGS__);                                      \
+        aiort_coroutine_new(AIORT_SITE(#function), (function), &aiort_value_,                      \
+                            sizeof(aiort_value_));                                                 \
+    }))
+/* size 0: the pointer itself is the argument; else size bytes at arg are copied. */
+AIORT_EXTERN aiort_coroutine_t *aiort_coroutine_new(const aiort_site_t *site,
+                                                    aiort_coroutine_fn function, void *arg,
+                                                    size_t size);
+
+/* A coroutine that will not be run after all: drops it without a report and takes the reference
+ * over. AIORT_EAWAITED when it runs. asyncio: coroutine.close() */
+AIORT_EXTERN int aiort_coroutine_close(aiort_coroutine_t *coroutine);
+
+/*
+ * Runs the coroutine as a task of the running loop. Takes the coroutine's reference over, also when
+ * it fails. The task is the caller's to unref; unref only detaches: the loop keeps a task until it
+ * is done. NULL: AIORT_ENOLOOP, AIORT_ELOOPCLOSED, UV_ENOMEM, AIORT_EREUSED. never suspends.
+ * asyncio: create_task()
+ */
+#define aiort_create_task(coroutine)                                                               \
+    aiort_create_task_at(AIORT_SITE(NULL), NULL, (coroutine), NULL)
+
+typedef struct {
+    const char *name;  /* copied; NULL: "Task-N" */
+    size_t stack_size; /* bytes; 0: the loop's */
+} aiort_task_options_t;
+
+/* The same in a loop (NULL: the running one) and with options (NULL: none).
+ * asyncio: loop.create_task(coro, name=...) */
+#define aiort_loop_create_task(loop, coroutine, options)                                           \
+    aiort_create_task_at(AIORT_SITE(NULL), (loop), (coroutine), (options))
+AIORT_EXTERN aiort_task_t *aiort_create_task_at(const aiort_site_t *site, aiort_loop_t *loop,
+                                                aiort_coroutine_t *coroutine,
+                                                const aiort_task_options_t *options);
+
+/*
+ * Waits for a future, a task or a coroutine: 0 with *result (result may be NULL), or its error,
+ * retrieved by this and now the current error. UV_ECANCELED when this task was cancelled while it
+ * waited, or what it waited for was. AIORT_ECLOSED when this task is being destroyed: release what
+ * you hold and return. SUSPENDS (not when a future is done already). Errors of its own:
+ * AIORT_ENOTASK, AIORT_ESELFAWAIT, AIORT_EOTHERLOOP, AIORT_EREUSED. A future or task keeps its
+ * references; a coroutine is taken over. asyncio: await
+ */
+#define aiort_await(awaitable, result)                                                             \
+    aiort_await_at(AIORT_SITE(NULL), AIORT_AWAITABLE(awaitable), (result))
+AIORT_EXTERN int aiort_await_at(const aiort_site_t *site, aiort_awaitable_t *awaitable,
+                                void **result);
+
+/* Waits that many seconds; 0 (or less) lets every other ready task run once. UV_ECANCELED,
+ * AIORT_ECLOSED as aiort_await(); UV_EINVAL for a NaN. SUSPENDS. asyncio: sleep() */
+#define aiort_sleep(seconds) aiort_sleep_at(AIORT_SITE(NULL), (seconds))
+AIORT_EXTERN int aiort_sleep_at(const aiort_site_t *site, double seconds);
+
+/*
+ * Asks the task to be cancelled: its await, now or next, returns UV_ECANCELED. The task may refuse
+ * by going on. message may be NULL; it is copied. 1, or 0 when the task was done. never suspends.
+ * asyncio: Task.cancel(msg)
+ */
+AIORT_EXTERN int aiort_task_cancel(aiort_task_t *task, const char *message);
+/* Takes one request back and returns how many are left. asyncio: Task.uncancel() */
+AIORT_EXTERN int aiort_task_uncancel(aiort_task_t *task);
+/* How many requests there are. asyncio: Task.cancelling() */
+AIORT_EXTERN int aiort_task_cancelling(const aiort_task_t *task);
+
+/* The task's name, borrowed until the next set_name or the task's end. asyncio: Task.get_name() */
+AIORT_EXTERN const char *aiort_task_get_name(const aiort_task_t *task);
+/* Copies the name; UV_ENOMEM. asyncio: Task.set_name() */
+AIORT_EXTERN int aiort_task_set_name(aiort_task_t *task, const char *name);
+/* The task's coroutine, borrowed; NULL once it is done. asyncio: Task.get_coro() */
+AIORT_EXTERN aiort_coroutine_t *aiort_task_get_coro(const aiort_task_t *task);
+
+/* The task that runs now in this thread, borrowed; NULL outside a task. any thread.
+ * asyncio: current_task() */
+AIORT_EXTERN aiort_task_t *aiort_current_task(void);
+
+/*
+ * The loop's tasks that are not done, oldest first, at most max of them, each a new reference;
+ * returns how many there are (tasks may be NULL with max 0). asyncio: all_tasks()
+ */
+AIORT_EXTERN size_t aiort_all_tasks(aiort_loop_t *loop, aiort_task_t **tasks, size_t max);
+
+/*
+ * The return addresses of a suspended (or the current) task's stack, innermost first; returns how
+ * many were stored. 0 for one that has not started or is done. never suspends.
+ * asyncio: Task.get_stack()
+ */
+AIORT_EXTERN int aiort_task_get_stack(aiort_task_t *task, void **addresses, int max);
+
+/* Prints where the task stands, as asyncio does: "Stack for <Task ...> (most recent call last):",
+ * or for a failed one its error. asyncio: Task.print_stack() */
+AIORT_EXTERN void aiort_task_print_stack(aiort_task_t *task, FILE *file);
+
+/* ---- 8. Reports -------------------------------------------------------------------------- */
+
+/* One more line of a report, "key: value". */
+typedef struct {
+    const char *key;
+    const char *value;
+} aiort_report_item_t;
+
+/*
+ * What went wrong where nobody looked. Fields that do not apply are NULL; all are borrowed for the
+ * time of the call. asyncio: the context dict of call_exception_handler()
+ */
+typedef struct {
+    const char *message; /* NULL: "Unhandled exception in event loop" */
+    const char *check;   /* the slug libaiodebug uses ("task-destroyed-pending"), or NULL */
+    aiort_future_t *future;
+    aiort_handle_t *handle;
+    aiort_task_t *task;
+    aiort_coroutine_t *coroutine;
+    aiort_error_t *error;
+    const aiort_report_item_t *items; /* the program's own keys */
+    size_t nitems;
+    /* Set by libaiodebug, 0 without it: where the object, and the running handle, were created. */
+    uint32_t source_trace;
+    uint32_t handle_trace;
+} aiort_report_t;
+
+/* 0, or a negative code, which is reported as "Unhandled error in exception handler". */
+typedef int (*aiort_exception_handler_fn)(aiort_loop_t *loop, const aiort_report_t *report,
+                                          void *arg);
+
+/* Sets the loop's handler; NULL sets the default one back. asyncio: set_exception_handler() */
+AIORT_EXTERN int aiort_loop_set_exception_handler(aiort_loop_t *loop,
+                                                  aiort_exception_handler_fn handler, void *arg);
+/* The handler that was set, NULL for the default one. */
+AIORT_EXTERN aiort_exception_handler_fn aiort_loop_get_exception_handler(const aiort_loop_t *loop,
+                                                                         void **arg);
+/* Hands a report to the loop's handler. asyncio: call_exception_handler() */
+AIORT_EXTERN void aiort_loop_call_exception_handler(aiort_loop_t *loop,
+                                                    const aiort_report_t *report);
+/*
+ * What is done without a handler: prints the report to stderr in asyncio's short form, or, under
+ * libaiodebug, logs it with tracebacks. A handler may call it. asyncio: default_exception_handler()
+ */
+AIORT_EXTERN void aiort_loop_default_exception_handler(aiort_loop_t *loop,
+                                                       const aiort_report_t *report);
+
+/* The keys a report has, in asyncio's order ("future", "handle", "source_traceback", ...), for
+ * handlers that print what they get; returns how many, stores at most max. */
+AIORT_EXTERN size_t aiort_report_keys(const aiort_report_t *report, const char **keys, size_t max);
+
+/* ---- 9. Instrumentation ------------------------------------------------------------------ */
+
+/*
+ * The stable interface for tools. Each function below is exported, does nothing (returns 0), and is
+ * called by the library through the dynamic linker, so that a preloaded library which defines a
+ * function of the same name is called instead. Nothing here is for programs to call.
+ *
+ * The library looks once, when it is loaded, which of them somebody else defines, and skips the
+ * calls of those nobody does, so that an uninstrumented program pays one predictable branch.
+ */
+
+/* What a tool may ask the library; every function is safe on the loop's own thread. */
+typedef struct {
+    int version; /* 1; fields are added at the end */
+    size_t (*repr)(const void *object, char *buf, size_t size);
+    aiort_kind_t (*kind)(const void *object);
+    uint32_t (*trace)(const void *object); /* what aiort_instrument_created() returned for it */
+    void (*set_trace)(void *object, uint32_t trace);
+    aiort_loop_t *(*loop_of)(const void *object); /* NULL when it has none */
+    uint64_t (*id)(const void *object);           /* a number that no other object of its kind had */
+    /* What the loop runs now: a handle or a task, NULL when nothing. Racy from other threads. */
+    void *(*running)(const aiort_loop_t *loop);
+    int (*running_tid)(const aiort_loop_t *loop); /* kernel thread id; 0 when it does not run */
+    int (*debug)(const aiort_loop_t *loop);       /* aiort_loop_get_debug */
+    double (*slow_callback_duration)(const aiort_loop_t *loop); /* negative: not set */
+    uv_loop_t *(*uv_loop)(const aiort_loop_t *loop);
+    /* The loop's tasks that are not done, one after another; first with NULL. */
+    aiort_task_t *(*next_task)(const aiort_loop_t *loop, const aiort_task_t *after);
+    /* Calls fn(arg) so that an unwinder inside it goes on through the suspended task's frames.
+     * -1 when the task is not suspended. */
+    int (*walk)(const aiort_task_t *task, void (*fn)(void *), void *arg);
+    aiort_callback_fn (*handle_callback)(const aiort_handle_t *handle);
+    const aiort_site_t *(*site)(const void *object);
+    aiort_coroutine_fn (*coroutine_function)(const aiort_coroutine_t *coroutine);
+    aiort_coroutine_t *(*task_coroutine)(const aiort_task_t *task);
+    const aiort_site_t *(*coroutine_where)(const aiort_coroutine_t *coroutine);
+    int (*error_code)(const aiort_error_t *error);
+    const char *(*error_message)(const aiort_error_t *error);
+    aiort_error_t *(*error_cause)(const aiort_error_t *error);
+    /* Where a done future was completed: the trace of its completion, and the site. */
+    const aiort_site_t *(*completed_site)(const aiort_future_t *future);
+    const char *(*err_name)(int code);
+} aiort_instrument_api_t;
+
+/* Called once, before anything else, by the library's constructor. */
+AIORT_EXTERN void aiort_instrument_attach(const aiort_instrument_api_t *api);
+
+/* An object of this kind was made. What it returns is kept with the object: its trace. */
+AIORT_EXTERN uint32_t aiort_instrument_created(aiort_kind_t kind, void *object);
+/* A handle was put into the ready queue or the timers, or a task was woken. */
+AIORT_EXTERN void aiort_instrument_scheduled(aiort_loop_t *loop, void *object);
+/* A callback of the loop is about to run / has run; a task is about to run / has stopped running.
+ * Only the end is announced: the end of one is the start of the next. next may be NULL. */
+AIORT_EXTERN void aiort_instrument_step(aiort_loop_t *loop, void *ended);
+/* A task starts to wait for a future. */
+AIORT_EXTERN void aiort_instrument_awaited(aiort_task_t *task, aiort_future_t *future);
+/* The object's memory is about to go. Only for objects whose trace is not 0. */
+AIORT_EXTERN void aiort_instrument_destroyed(aiort_kind_t kind, void *object);
+/* The loop starts (1) or ends (0) to run in this thread. */
+AIORT_EXTERN void aiort_instrument_running(aiort_loop_t *loop, int running);
+/* Before (events < 0) and after the selector. timeout in seconds, negative: none. */
+AIORT_EXTERN void aiort_instrument_poll(aiort_loop_t *loop, double timeout, int events);
+/* The loop is being closed, with that many tasks pending; closed 1: it now is. */
+AIORT_EXTERN void aiort_instrument_close(aiort_loop_t *loop, size_t pending, int closed);
+/*
+ * A function that is not thread-safe is called on a loop that runs in another thread, or on an
+ * object of it. Returns 0 to let the call through (what happens without a tool), or a negative code
+ * to refuse it with.
+ */
+AIORT_EXTERN int aiort_instrument_wrong_thread(aiort_loop_t *loop, const void *object,
+                                               const char *function);
+/* A result or an error is set on a future that is done. */
+AIORT_EXTERN void aiort_instrument_invalid_state(aiort_future_t *future, const char *function);
+/* A report is about to be handed to the exception handler: fill in the traces. */
+AIORT_EXTERN void aiort_instrument_enrich(aiort_loop_t *loop, aiort_report_t *report);
+/* The default exception handler; 1: the tool has said it, the short form is not printed. loop may
+ * be NULL for a coroutine that never had one. */
+AIORT_EXTERN int aiort_instrument_report(aiort_loop_t *loop, const aiort_report_t *report);
+/* For reprs: " created at FILE:LINE" of a trace; the name, and FILE:LINE, of a function. Each writes
+ * at most size bytes with the NUL and returns the length, 0 when it does not know. */
+AIORT_EXTERN size_t aiort_instrument_created_at(uint32_t trace, char *buf, size_t size);
+AIORT_EXTERN size_t aiort_instrument_function_name(void (*function)(void), const char *fallback,
+                                                   char *buf, size_t size);
+AIORT_EXTERN size_t aiort_instrument_function_line(void (*function)(void), const char *fallback,
+                                                   char *buf, size_t size);
+/* For print_stack: one line " FILE:LINE, in FUNCTION" for a return address. */
+AIORT_EXTERN size_t aiort_instrument_frame(const void *address, char *buf, size_t size);
+/* aiort_loop_set_debug(): 1 when the tool did it. */
+AIORT_EXTERN int aiort_instrument_set_debug(aiort_loop_t *loop, int enabled);
+/* A coroutine ran over its stack; in a signal handler, the process is about to die. */
+AIORT_EXTERN void aiort_instrument_stack_overflow(const char *name, size_t size,
+                                                  const void *ucontext);
+
+#ifdef __cplusplus
+} /* extern "C" */
+
+extern "C++" {
+static inline aiort_awaitable_t *aiort_as_awaitable(aiort_future_t *future)
+{
+    return reinterpret_cast<aiort_awaitable_t *>(future);
+}
+static inline aiort_awaitable_t *aiort_as_awaitable(aiort_task_t *task)
+{
+    return reinterpret_cast<aiort_awaitable_t *>(task);
+}
+static inline aiort_awaitable_t *aiort_as_awaitable(aiort_coroutine_t *coroutine)
+{
+    return reinterpret_cast<aiort_awaitable_t *>(coroutine);
+}
+static inline aiort_awaitable_t *aiort_as_awaitable(aiort_awaitable_t *awaitable)
+{
+    return awaitable;
+}
+}
+#endif
+
+#endif /* AIORT_H */
