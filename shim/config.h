@@ -13,16 +13,14 @@
 #include "check/checks.h"
 
 typedef enum {
-    AIODEBUG_THREAD_UNSET, /* libaiort's calls are refused, libuv's reported and let through */
-    AIODEBUG_THREAD_WARN,  /* all are reported and let through */
-    AIODEBUG_THREAD_ERROR, /* all are reported and refused with an error code */
-    AIODEBUG_THREAD_ABORT  /* reported, then abort() */
+    AIODEBUG_POLICY_UNSET, /* libaiort's calls are refused, libuv's reported and let through */
+    AIODEBUG_POLICY_WARN,  /* all are reported and let through */
+    AIODEBUG_POLICY_ERROR, /* all are reported and refused with an error code */
+    AIODEBUG_POLICY_ABORT  /* reported, then abort() */
 } aiodebug_thread_policy_t;
 
 typedef enum { AIODEBUG_LOG_STDERR, AIODEBUG_LOG_FD, AIODEBUG_LOG_PATH } aiodebug_log_t;
 typedef enum { AIODEBUG_FORMAT_TEXT, AIODEBUG_FORMAT_JSON } aiodebug_format_t;
-
-enum { AIODEBUG_STACK_DEPTH_MAX = 64 };
 
 typedef struct {
     bool enabled;
@@ -37,7 +35,7 @@ typedef struct {
     int log_fd;           /* AIODEBUG_LOG_FD */
     const char *log_path; /* AIODEBUG_LOG_PATH: absolute, with %p and %e not yet replaced */
     aiodebug_format_t format;
-    int stack_depth;       /* 0 to AIODEBUG_STACK_DEPTH_MAX */
+    int stack_depth;       /* 0 to 64 */
     uint64_t checks;       /* bit n: check n is on */
     const char *suppress;  /* absolute path, or NULL */
     int exitcode;          /* -1: leave the exit status alone */
@@ -55,7 +53,8 @@ void aiodebug_config_load(void);
 void aiodebug_config_complain(void);
 
 /* Whether records of this check and level are written at all. Cheap: any thread, hot paths. */
-static inline bool aiodebug_config_wants(aiodebug_check_t check, aiodebug_level_t level) {
+static inline bool aiodebug_config_wants(aiodebug_check_t check, aiodebug_level_t level)
+{
     return level >= aiodebug_config.level && (aiodebug_config.checks >> check & 1);
 }
 

@@ -83,8 +83,9 @@ void aiodebug_record_error(aiodebug_record_t *r, uint32_t stack, const char *for
 
 /* JSON's `object`: kind ("task", "uv_timer_t"), a number that tells it from others of its kind
  * (0: none), its address, its repr. */
-void aiodebug_record_object(aiodebug_record_t *r, const char *kind, uint64_t id, const void *address,
-                            const char *repr, ...) __attribute__((format(printf, 5, 6)));
+void aiodebug_record_object(aiodebug_record_t *r, const char *kind, uint64_t id,
+                            const void *address, const char *repr, ...)
+    __attribute__((format(printf, 5, 6)));
 
 /* JSON's `loop`. */
 void aiodebug_record_loop(aiodebug_record_t *r, const char *repr, ...)
