@@ -31,7 +31,8 @@
 #define AIORT_H
 
 /* <uv.h> uses POSIX types, which strict modes (-std=c11) hide unless they are asked for. */
-#if !defined(_GNU_SOURCE) && !defined(_DEFAULT_SOURCE) && !defined(_POSIX_C_SOURCE)
+#if defined(__STRICT_ANSI__) && !defined(_GNU_SOURCE) && !defined(_DEFAULT_SOURCE) &&               \
+    !defined(_POSIX_C_SOURCE) && !defined(_XOPEN_SOURCE)
 #define _POSIX_C_SOURCE 200809L
 #endif
 
