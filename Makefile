@@ -159,21 +159,8 @@ endif
 
 # ---------------------------------------------------------------------------------------------- sources
 
-# One stack switch is built: runtime/context/<processor>*.S, or ucontext*.c where there is none or it is
-# asked for. Other .c files there belong to every variant.
-cpu_names := $(cpu) $(if $(filter x86_64,$(cpu)),x86-64 x64 amd64)$(if $(filter aarch64,$(cpu)), arm64)
-context_asm := $(sort $(foreach n,$(cpu_names),$(wildcard runtime/context/$n.S runtime/context/*_$n.S \
-	runtime/context/*-$n.S)))
-context_ucontext := $(wildcard runtime/context/ucontext*.c)
-context_common := $(filter-out $(context_ucontext),$(wildcard runtime/context/*.c))
-ifeq ($(and $(filter native,$(CONTEXT)),$(context_asm)),)
-CONTEXT_SRC := $(context_common) $(context_ucontext)
-ifneq ($(CONTEXT),ucontext)
-DEFINES += -DAIORT_CONTEXT_UCONTEXT=1
-endif
-else
-CONTEXT_SRC := $(context_common) $(context_asm)
-endif
+# Every stack switch is compiled; those not meant for this processor and CONTEXT come out empty.
+CONTEXT_SRC := $(sort $(wildcard runtime/context/*.c runtime/context/*.S))
 
 RUNTIME_SRC := $(sort $(wildcard runtime/*.c)) $(CONTEXT_SRC)
 SHIM_SRC := $(sort $(wildcard shim/*.c shim/*/*.c))
