@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* With slow_callback_duration at 20 ms, a callback of 45 ms is logged. */
+#include <aiort.h>
+
+static int nap(void *arg)
+{
+    (void)arg;
+    uv_sleep(45);
+    return 0;
+}
+
+static int stop(void *arg)
+{
+    return aiort_loop_stop(arg);
+}
+
+int main(void)
+{
+    aiort_loop_t *loop = aiort_loop_new(NULL);
+    aiort_loop_set_slow_callback_duration(loop, 0.02);
+    aiort_call_soon(loop, nap, NULL, NULL);
+    aiort_call_soon(loop, stop, loop, NULL);
+    aiort_loop_run_forever(loop);
+    aiort_loop_close(loop);
+    aiort_unref(loop);
+    return 0;
+}
