@@ -180,9 +180,10 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 EXAMPLE_BIN := $(patsubst tests/examples/%.c,$(B)/examples/%,$(EXAMPLE_SRC))
 BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(BENCH_SRC))
 
-.PHONY: all libs deps
+.PHONY: all libs runtime deps
 all: libs
 libs: $(LIBS)
+runtime: $(filter-out %/libaiodebug.so,$(LIBS))
 
 # ------------------------------------------------------------------------------------------------ rules
 
@@ -335,7 +336,8 @@ install: libs
 	$(Q)ln -sf libaiort.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libaiort.so'
 	$(call say,INSTALL,$(DESTDIR)$(LIBDIR)/libaiodebug.so)
 	$(Q)install -m 644 $(B)/libaiodebug.so '$(DESTDIR)$(LIBDIR)/'
-	$(call say,INSTALL,'$(DESTDIR)$(LIBDIR)/pkgconfig/{libaiort,libaiodebug}.pc')
+	$(call say,INSTALL,$(DESTDIR)$(LIBDIR)/pkgconfig/libaiort.pc)
+	$(call say,INSTALL,$(DESTDIR)$(LIBDIR)/pkgconfig/libaiodebug.pc)
 	$(Q)for pc in libaiort libaiodebug; do \
 		sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@LIBDIR@,$(LIBDIR),' -e 's,@INCLUDEDIR@,$(INCLUDEDIR),' \
 		-e 's,@VERSION@,$(VERSION),' scripts/$$pc.pc.in > '$(DESTDIR)$(LIBDIR)'/pkgconfig/$$pc.pc && \
