@@ -59,7 +59,7 @@ void harness_register(harness_case_t *test);
     }                                                                                              \
     static void test_##name_(void)
 
-#define TEST(name)                 HARNESS_CASE(name, 20.0)
+#define TEST(name) HARNESS_CASE(name, 20.0)
 #define TEST_WITHIN(seconds, name) HARNESS_CASE(name, seconds)
 
 /* Ends the case as neither passed nor failed; it is counted apart, with the reason. */
@@ -83,7 +83,7 @@ void harness_assert_time_near(const char *file, int line, const char *what, doub
 
 /* Both strings, with what differs, where cmocka's own macro would cut them. */
 #define assert_contains(text, part) harness_assert_contains(__FILE__, __LINE__, (text), (part))
-#define assert_lacks(text, part)    harness_assert_lacks(__FILE__, __LINE__, (text), (part))
+#define assert_lacks(text, part) harness_assert_lacks(__FILE__, __LINE__, (text), (part))
 void harness_assert_contains(const char *file, int line, const char *text, const char *part);
 void harness_assert_lacks(const char *file, int line, const char *text, const char *part);
 
