@@ -17,13 +17,14 @@
 
 /* Set once by aiodebug_clock_init(); false before it, which is right too (only slower): but ticks
  * from before and after it must not be compared. */
-extern bool aiodebug_clock_counter __attribute__((visibility("hidden")));
+extern bool aiodebug_clock_counter;
 
 /* Chooses the clock. Once, before the first ticks are taken. Costs a few microseconds. */
 void aiodebug_clock_init(void);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
-static inline uint64_t aiodebug_monotonic_ns(void) {
+static inline uint64_t aiodebug_monotonic_ns(void)
+{
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -31,7 +32,8 @@ static inline uint64_t aiodebug_monotonic_ns(void) {
 
 /* Now. Never goes backwards on one thread; across threads it is as good as the kernel's clock.
  * Async-signal-safe. */
-static inline uint64_t aiodebug_ticks(void) {
+static inline uint64_t aiodebug_ticks(void)
+{
 #if defined(__x86_64__)
     if (__builtin_expect(aiodebug_clock_counter, 1)) {
         return __builtin_ia32_rdtsc();

@@ -35,6 +35,7 @@ bool aiodebug_stack_init(void (*warn)(const char *line));
 
 /* Frames a capture keeps: 0 (captures give 0) to AIODEBUG_STACK_DEPTH_MAX; 16 until it is set. */
 void aiodebug_stack_set_depth(int depth);
+int aiodebug_stack_depth(void);
 
 /* Bounds the table: distinct stacks and bytes of memory; 0 leaves a bound as it is. For tests, and
  * for a program that must not spend the default 1 Mi stacks or 256 MiB. Only before the first
@@ -49,7 +50,8 @@ void aiodebug_stack_set_limits(uint32_t stacks, size_t bytes);
  */
 void aiodebug_stack_add_internal_range(uintptr_t lo, uintptr_t hi);
 
-/* Adds the text of the loaded object that contains `address` as an internal range. */
+/* Adds the text of the shared library that contains `address` (of code or data) as an internal
+ * range. Does nothing for an address in the executable itself. */
 void aiodebug_stack_add_internal_object(const void *address);
 
 /* The caller's stack, without internal frames at its innermost end; 0 when it cannot be had. */
@@ -63,8 +65,8 @@ aiodebug_stack_t aiodebug_stack_of_thread(pid_t tid);
  * frame is left out; more than AIODEBUG_STACK_DEPTH_MAX are cut at the outermost end. */
 aiodebug_stack_t aiodebug_stack_intern(void *const *pcs, int n);
 
-/* Copies up to `max` return addresses of a stack, innermost first, and returns how many there were
- * to copy (0 for id 0 and for ids never given out). Lock-free, async-signal-safe. */
+/* Copies up to `max` return addresses of a stack, innermost first, and returns how many were
+ * copied (0 for id 0). Lock-free, async-signal-safe. */
 int aiodebug_stack_frames(aiodebug_stack_t id, void **pcs, int max);
 
 /* How many leading (innermost) entries of pcs lie in internal ranges. */

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stackcopy.c - copies a stretch of a stack and walks the copy with libunwind's cursor.
+ *
+ * Making a copy walkable. A cursor follows rsp and rbp, so it walks a copy if those point into it.
+ * Every word in the copy (and every register) that is an address within the copied stretch is
+ * therefore moved by the distance between stack and copy: saved frame pointers, and with them
+ * everything the unwinder follows. Return addresses lie elsewhere and stay.
+ *
+ * Guessing rbp. Of a sleeping thread the kernel tells pc and sp, not rbp, and callers that were
+ * built with frame pointers cannot be left without it. The walk starts with an rbp that points into
+ * a small area of its own (`bait`): where a step ends up in there, that frame is the first that
+ * needs rbp, whose value then is the address of a slot on the stack that has a return address above
+ * it. Going outwards from the frame's end, the first slot is taken whose return address is behind a
+ * call of that very function; if there is none, the first one behind an indirect call, or behind a
+ * call of a function that may have jumped here, that looks like a frame record.
+ */
+#include "track/stackcopy.h"
+
+#include <errno.h>
+#include <link.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "track/unwind_ops.h"
+
+#if defined(__x86_64__)
+
+enum {
+    PAGE = 4096,
+    RED_ZONE = 128,
+    FENCE = 64 * 1024,
+    RANGES = 512,
+    GUESS_REACH = 64 * 1024, /* bytes a frame may have */
+};
+
+typedef struct {
+    uintptr_t lo, hi; /* the copy, in the copy's own addresses */
+    intptr_t moved;   /* copy - stack */
+    unw_context_t context;
+    unw_cursor_t cursor;
+    bool rbp_known;
+} walk_t;
+
+static struct {
+    uintptr_t start, size;
+} code[RANGES]; /* executable segments, gathered for a walk; used by one walk at a time */
+static int codes;
+
+static uintptr_t bait[64];
+
+bool aiodebug_stackcopy_supported(void)
+{
+    return aiodebug_unwind_ops.init_local2 != NULL;
+}
+
+bool aiodebug_stackcopy_prepare(aiodebug_stackcopy_t *copy)
+{
+    if (copy->memory != NULL)
+        return true;
+    size_t bytes = AIODEBUG_STACKCOPY_BYTES;
+    char *memory = mmap(NULL, bytes + 2 * FENCE, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    if (mprotect(memory + FENCE, bytes, PROT_READ | PROT_WRITE) != 0) {
+        munmap(memory, bytes + 2 * FENCE);
+        return false;
+    }
+    copy->memory = memory + FENCE;
+    return true;
+}
+
+void aiodebug_stackcopy_take(aiodebug_stackcopy_t *copy, uintptr_t sp,
+                             aiodebug_stackcopy_scratch_t *scratch)
+{
+    /* A piece a page: where the stack ends, the kernel copies the pieces before. The copy begins at
+     * the same offset from a page, for the sake of alignment. */
+    uintptr_t at = (sp - RED_ZONE) & ~(uintptr_t)15, left = AIODEBUG_STACKCOPY_BYTES - PAGE;
+    struct iovec to = {.iov_base = copy->memory + at % PAGE, .iov_len = left};
+    struct iovec *from = (struct iovec *)scratch->pages;
+    int n = 0;
+    copy->from = at;
+    while (left > 0) {
+        size_t piece = PAGE - at % PAGE;
+        piece = piece < left ? piece : left;
+        from[n].iov_base = (void *)at;
+        from[n].iov_len = piece;
+        n++;
+        at += piece;
+        left -= piece;
+    }
+    long got = syscall(SYS_process_vm_readv, (long)getpid(), &to, 1L, from, (long)n, 0L);
+    copy->length = got > 0 ? (size_t)got & ~(size_t)7 : 0;
+}
+
+static uintptr_t relocated(uintptr_t value, const aiodebug_stackcopy_t *copy, intptr_t moved)
+{
+    return value - copy->from < copy->length ? value + (uintptr_t)moved : value;
+}
+
+static void start_walk(walk_t *walk, aiodebug_stackcopy_t *copy,
+                       const aiodebug_stackcopy_registers_t *registers)
+{
+    walk->lo = (uintptr_t)copy->memory + copy->from % PAGE;
+    walk->hi = walk->lo + copy->length;
+    walk->moved = (intptr_t)(walk->lo - copy->from);
+    for (uintptr_t *word = (uintptr_t *)walk->lo; word < (uintptr_t *)walk->hi; word++)
+        *word = relocated(*word, copy, walk->moved);
+
+    memset(&walk->context, 0, sizeof(walk->context));
+    greg_t *r = walk->context.uc_mcontext.gregs;
+    if (registers->complete) {
+        for (int i = 0; i < NGREG; i++)
+            r[i] = (greg_t)relocated((uintptr_t)registers->all.gregs[i], copy, walk->moved);
+    } else {
+        r[REG_RBP] = (greg_t)&bait[16];
+    }
+    r[REG_RIP] = (greg_t)registers->pc;
+    r[REG_RSP] = (greg_t)relocated(registers->sp, copy, walk->moved);
+    walk->rbp_known = registers->complete;
+}
+
+/* ------------------------------------------------------------------------------- guessing rbp */
+
+static int add_code(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size;
+    (void)arg;
+    for (int i = 0; i < info->dlpi_phnum && codes < RANGES; i++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+        if (header->p_type == PT_LOAD && (header->p_flags & PF_X) && (header->p_flags & PF_R)) {
+            code[codes].start = info->dlpi_addr + header->p_vaddr;
+            code[codes++].size = header->p_memsz;
+        }
+    }
+    return 0;
+}
+
+static bool in_code(uintptr_t address)
+{
+    for (int i = 0; i < codes; i++) {
+        if (address - code[i].start < code[i].size)
+            return true;
+    }
+    return false;
+}
+
+/* Reads this process's memory. What it reads may be unmapped meanwhile (dlclose): then it fails. */
+static bool peek(uintptr_t address, void *to, size_t size)
+{
+    struct iovec here = {.iov_base = to, .iov_len = size};
+    struct iovec there = {.iov_base = (void *)address, .iov_len = size};
+    long got = syscall(SYS_process_vm_readv, (long)getpid(), &here, 1L, &there, 1L, 0L);
+    return got == (long)size;
+}
+
+static uintptr_t relative(uintptr_t next, const unsigned char *offset)
+{
+    int32_t distance;
+    memcpy(&distance, offset, sizeof(distance));
+    return next + (uintptr_t)(intptr_t)distance;
+}
+
+/* Where a stub of the procedure linkage table jumps to; 0: `address` is no such stub. */
+static uintptr_t through_stub(uintptr_t address)
+{
+    unsigned char bytes[16];
+    uintptr_t target;
+    size_t i = 0;
+    if (!in_code(address) || !peek(address, bytes, sizeof(bytes)))
+        return 0;
+    if (memcmp(bytes, "\xf3\x0f\x1e\xfa", 4) == 0) /* endbr64 */
+        i = 4;
+    if (bytes[i] == 0xf2) /* bnd */
+        i++;
+    if (bytes[i] != 0xff || bytes[i + 1] != 0x25) /* jmp *slot(%rip) */
+        return 0;
+    return peek(relative(address + i + 6, bytes + i + 2), &target, sizeof(target)) ? target : 0;
+}
+
+typedef enum { NO_CALL, SOME_CALL, CALL_OF_IT } match_t;
+
+/* Is `address` behind a call, and behind one of `function`? */
+static match_t call_before(uintptr_t address, uintptr_t function)
+{
+    unsigned char bytes[7];
+    uintptr_t target;
+    if (!in_code(address - 1) || !peek(address - 7, bytes, sizeof(bytes)))
+        return NO_CALL;
+    const unsigned char *p = bytes + 7; /* p[-1] is the byte before the address */
+    if (p[-5] == 0xe8) {                /* call target */
+        target = relative(address, p - 4);
+        if (target == function || through_stub(target) == function)
+            return CALL_OF_IT;
+        if (in_code(target))
+            return SOME_CALL;
+    }
+    if (p[-6] == 0xff && p[-5] == 0x15) { /* call *slot(%rip) */
+        bool there = peek(relative(address, p - 4), &target, sizeof(target));
+        return there && target == function ? CALL_OF_IT : SOME_CALL;
+    }
+    /* call *%reg, *(%reg), *disp8(%reg), *disp32(%reg), and the forms with an index */
+    bool indirect = (p[-2] == 0xff && (p[-1] & 0xf8) == 0xd0) ||
+                    (p[-2] == 0xff && (p[-1] & 0xf8) == 0x10 && (p[-1] & 7) != 4) ||
+                    (p[-3] == 0xff && (p[-2] & 0xf8) == 0x50 && (p[-2] & 7) != 4) ||
+                    (p[-3] == 0xff && p[-2] == 0x14) || (p[-4] == 0xff && p[-3] == 0x54) ||
+                    (p[-6] == 0xff && (p[-5] & 0xf8) == 0x90) || (p[-7] == 0xff && p[-6] == 0x94);
+    return indirect ? SOME_CALL : NO_CALL;
+}
+
+/* rbp in the frame at the cursor, as an address in the copy; 0: nothing fits. */
+static uintptr_t guess_rbp(walk_t *walk, uintptr_t sp)
+{
+    unw_proc_info_t function;
+    if (aiodebug_unwind_ops.get_proc_info(&walk->cursor, &function) < 0)
+        return 0;
+    uintptr_t end = walk->hi - sp > GUESS_REACH ? sp + GUESS_REACH : walk->hi, second = 0;
+    for (uintptr_t slot = (sp + 7) & ~(uintptr_t)7; slot + 16 <= end; slot += 8) {
+        const uintptr_t *word = (const uintptr_t *)slot;
+        match_t match = call_before(word[1], function.start_ip);
+        if (match == CALL_OF_IT)
+            return slot;
+        bool record = word[0] > slot + 8 && word[0] + 16 <= walk->hi && word[0] % 8 == 0;
+        if (match == SOME_CALL && record && second == 0)
+            second = slot;
+    }
+    return second;
+}
+
+/* ------------------------------------------------------------------------------------ the walk */
+
+static bool in_bait(uintptr_t address)
+{
+    return address - (uintptr_t)bait < sizeof(bait);
+}
+
+static bool reg(walk_t *walk, unw_regnum_t which, uintptr_t *value)
+{
+    unw_word_t word;
+    if (aiodebug_unwind_ops.get_reg(&walk->cursor, which, &word) < 0)
+        return false;
+    *value = word;
+    return true;
+}
+
+/* One frame outwards. False at the end, or where it cannot be sure. */
+static bool step(walk_t *walk, uintptr_t *pc)
+{
+    uintptr_t sp, next_sp;
+    bool interrupted = aiodebug_unwind_ops.is_signal_frame(&walk->cursor) > 0;
+    if (!reg(walk, UNW_REG_SP, &sp))
+        return false;
+    unw_cursor_t before = walk->cursor;
+    int moved = aiodebug_unwind_ops.step(&walk->cursor);
+    if (!walk->rbp_known && reg(walk, UNW_REG_SP, &next_sp) && in_bait(next_sp)) {
+        walk->cursor = before;
+        walk->rbp_known = true;
+        uintptr_t rbp = guess_rbp(walk, sp);
+        if (rbp == 0)
+            return false;
+        /* The cursor refers to this register, since no frame so far has saved it. */
+        walk->context.uc_mcontext.gregs[REG_RBP] = (greg_t)rbp;
+        moved = aiodebug_unwind_ops.step(&walk->cursor);
+    }
+    if (moved <= 0 || !reg(walk, UNW_REG_SP, &next_sp) || !reg(walk, UNW_REG_IP, pc))
+        return false;
+    *pc += interrupted;
+    return next_sp > sp && next_sp <= walk->hi && *pc >= PAGE;
+}
+
+int aiodebug_stackcopy_walk(aiodebug_stackcopy_t *copy,
+                            const aiodebug_stackcopy_registers_t *registers, void **pcs, int max)
+{
+    if (max <= 0 || copy->length <= RED_ZONE || registers->sp - copy->from >= copy->length ||
+        !aiodebug_unwind_enter())
+        return 0;
+    int saved = errno, n = 0;
+    uintptr_t pc = registers->pc + !registers->returns;
+    walk_t walk;
+    /* Where a step reads the bait it must find a return address, or it might give up early. */
+    for (size_t i = 0; i < sizeof(bait) / sizeof(bait[0]); i++)
+        bait[i] = registers->pc;
+    codes = 0;
+    if (!registers->complete)
+        dl_iterate_phdr(add_code, NULL);
+    start_walk(&walk, copy, registers);
+    if (aiodebug_unwind_ops.init_local2(&walk.cursor, &walk.context, UNW_INIT_SIGNAL_FRAME) == 0) {
+        do {
+            pcs[n++] = (void *)pc;
+        } while (n < max && step(&walk, &pc));
+    }
+    copy->length = 0;
+    errno = saved;
+    aiodebug_unwind_leave();
+    return n;
+}
+
+#else /* not x86-64 */
+
+bool aiodebug_stackcopy_supported(void)
+{
+    return false;
+}
+
+bool aiodebug_stackcopy_prepare(aiodebug_stackcopy_t *copy)
+{
+    (void)copy;
+    return false;
+}
+
+void aiodebug_stackcopy_take(aiodebug_stackcopy_t *copy, uintptr_t sp,
+                             aiodebug_stackcopy_scratch_t *scratch)
+{
+    (void)sp;
+    (void)scratch;
+    copy->length = 0;
+}
+
+int aiodebug_stackcopy_walk(aiodebug_stackcopy_t *copy,
+                            const aiodebug_stackcopy_registers_t *registers, void **pcs, int max)
+{
+    (void)copy;
+    (void)registers;
+    (void)pcs;
+    (void)max;
+    return 0;
+}
+
+#endif
