@@ -687,7 +687,7 @@ AIORT_EXTERN size_t aiort_instrument_function_line(void (*function)(void), const
                                                    char *buf, size_t size);
 /* For print_stack: one line " FILE:LINE, in FUNCTION" for a return address. */
 AIORT_EXTERN size_t aiort_instrument_frame(const void *address, char *buf, size_t size);
-/* aiort_loop_set_debug(): 1 when the tool did it. */
+/* aiort_loop_set_debug(), and for a new loop enabled -1, its default: returns whether it is on. */
 AIORT_EXTERN int aiort_instrument_set_debug(aiort_loop_t *loop, int enabled);
 /* A coroutine ran over its stack; in a signal handler, the process is about to die. */
 AIORT_EXTERN void aiort_instrument_stack_overflow(const char *name, size_t size,

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the runtime's files share: the layout of every object, the ready queue, the seams.
+ *
+ * Objects. Each begins with aiort__object_t. References are counted without atomics, since objects
+ * belong to their loop's thread; the two exceptions, errors and thread-safe handles, say so in
+ * their flags. An object of a loop holds a reference on the loop, so that a future that outlives
+ * its loop's close can still report through it.
+ *
+ * The ready queue is a list through the objects themselves: handles and tasks. Scheduling therefore
+ * allocates nothing and cannot fail, and a future's done callbacks and waiting tasks, which form
+ * the same kind of list, move over as they are when it completes. An object is in one list at most.
+ *
+ * Memory. Objects of a running loop come from the loop's own pools (object.c), others from malloc.
+ */
+#ifndef AIORT_INTERNAL_H
+#define AIORT_INTERNAL_H
+
+#include "include/aiort.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "context/context.h"
+#include "stack.h"
+
+#define AIORT__LIKELY(x) __builtin_expect(!!(x), 1)
+#define AIORT__UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define AIORT__COLD __attribute__((cold, noinline))
+
+/* ---- Objects ---- */
+
+enum { /* aiort__object.flags, for any kind */
+    AIORT__POOLED = 1 << 0,     /* memory is from the loop's pool, else from malloc */
+    AIORT__SHARED = 1 << 1,     /* references are counted atomically */
+    AIORT__CANCELLED = 1 << 2,  /* handle: will not be called */
+    AIORT__DONE_CALLBACK = 1 << 3, /* handle: callback is an aiort_done_fn of handle->future */
+    AIORT__TIMER = 1 << 4,      /* handle: has a time */
+    AIORT__THREADSAFE = 1 << 5, /* handle: from call_soon_threadsafe */
+    AIORT__UNRETRIEVED = 1 << 6, /* future: failed, and nobody asked for the error */
+    AIORT__QUIET = 1 << 7,      /* task: not reported when it is destroyed pending;
+                                   coroutine: not reported as never awaited */
+
+    /* For a future the bits that only handles use mean: */
+    AIORT__FAILED = 1 << 2,     /* u.error is meant, in state AIORT_FINISHED */
+    AIORT__CLASS_SHIFT = 3,     /* three bits: AIORT__CLASS_* */
+};
+
+typedef struct aiort__object {
+    uint32_t refs;
+    uint8_t kind;
+    uint8_t flags;
+    uint8_t state;  /* future, coroutine: see there. handle: aiort__in */
+    uint8_t queued; /* in the ready queue, or in a future's list (handle, task) */
+    uint32_t trace; /* what aiort_instrument_created() returned */
+    uint32_t id;
+    aiort_loop_t *loop;        /* with a reference; NULL: a coroutine made outside of loops */
+    struct aiort__object *next; /* in the ready queue, a future's list or a free list */
+} aiort__object_t;
+
+enum { AIORT__IN_NONE, AIORT__IN_TIMERS }; /* aiort_handle_s.object.state, but see threadsafe.c */
+
+struct aiort_handle_s {
+    aiort__object_t object;
+    aiort_callback_fn callback;
+    void *arg;
+    union {
+        uint64_t when;          /* TIMER: nanoseconds of the loop's clock */
+        aiort_future_t *future; /* DONE_CALLBACK: with a reference while it is queued */
+    } u;
+    const aiort_site_t *site; /* NULL: one of the runtime's own */
+};
+
+struct aiort_future_s {
+    aiort__object_t object; /* state: aiort_state_t */
+    union {
+        void *result;         /* finished without an error */
+        aiort_error_t *error; /* failed, or cancelled (then it may be NULL) */
+    } u;
+    aiort__object_t *first; /* what to schedule when it completes: handles and waiting tasks */
+    aiort__object_t *last;
+    const aiort_site_t *completed; /* where, when the macros said so */
+};
+
+struct aiort_task_s {
+    aiort_future_t future;
+    aiort_coroutine_t *coroutine; /* the outermost one; NULL when done */
+    aiort_coroutine_t *innermost; /* the one that runs now: the last awaited in place */
+    aiort_future_t *waiter;       /* what it waits for, borrowed: the awaiting frame holds it */
+    void *sp;                     /* saved; NULL: has not started */
+    aiort__stack_t *stack;
+    aiort_task_t *previous, *following; /* in loop->tasks, while not done */
+    char *name;                         /* NULL: "Task-<object.id>" */
+    aiort_error_t *cancel_error;        /* carries the message of cancel(msg), or NULL */
+    uintptr_t current_error;            /* see aiort__tls */
+    uint32_t cancel_requests;
+    uint32_t stack_size; /* bytes; 0: the loop's */
+    int32_t throw_code;  /* AIORT_ECLOSED while it is being closed */
+    uint8_t must_cancel;
+    uint8_t abandoned;  /* awaited while being closed: never runs again */
+    uint8_t own_name;   /* name is to be freed */
+    uint8_t reserved2;
+    aiort__fiber_t fiber;
+};
+
+enum { /* aiort_coroutine_s.object.state */
+    AIORT__CORO_CREATED,
+    AIORT__CORO_SCHEDULED, /* a task has it, not started */
+    AIORT__CORO_RUNNING,
+    AIORT__CORO_DONE
+};
+
+struct aiort_coroutine_s {
+    aiort__object_t object;
+    aiort_coroutine_fn function;
+    void *arg;
+    const aiort_site_t *site; /* of AIORT_CORO */
+    union {
+        struct { /* CREATED: in the list of those that nobody awaited */
+            aiort_coroutine_t *previous, *following;
+        } unstarted;
+        struct { /* RUNNING */
+            const aiort_site_t *where; /* the await it stands in, NULL when in none */
+            aiort_coroutine_t *awaiter;
+        } running;
+    } u;
+    _Alignas(16) char copy[]; /* the argument, when it was given by value */
+};
+
+struct aiort_error_s {
+    aiort__object_t object; /* SHARED; loop is NULL */
+    int code;
+    const aiort_site_t *site; /* where it was raised, or NULL */
+    aiort_error_t *cause;     /* with a reference, or NULL */
+    char message[];
+};
+
+/* ---- The loop ---- */
+
+enum { AIORT__POOL_SMALL, AIORT__POOL_COROUTINE, AIORT__POOL_TASK, AIORT__POOLS };
+
+/* Handles and futures share a pool. Sizes in bytes, multiples of 16. */
+#define AIORT__SMALL_SIZE ((sizeof(aiort_future_t) + 15) & ~(size_t)15)
+#define AIORT__COROUTINE_SIZE ((sizeof(aiort_coroutine_t) + 15) & ~(size_t)15)
+#define AIORT__TASK_SIZE ((sizeof(aiort_task_t) + 15) & ~(size_t)15)
+
+/* In loop->incoming once the loop is closed. */
+#define AIORT__INCOMING_CLOSED ((aiort__object_t *)(uintptr_t)1)
+
+typedef struct aiort__pool {
+    aiort__object_t *free;
+    struct aiort__chunk *chunks;
+    char *fresh, *end; /* of the newest chunk, what was never handed out */
+} aiort__pool_t;
+
+typedef struct aiort__timer {
+    uint64_t when;
+    aiort_handle_t *handle; /* with a reference */
+} aiort__timer_t;
+
+/* libuv's handles live apart, since libuv may need them after the loop is closed. */
+typedef struct aiort__uv {
+    uv_loop_t *loop;
+    uv_timer_t timer;
+    uv_async_t async;
+    uv_prepare_t prepare; /* these two only over a given uv_loop_t */
+    uv_idle_t idle;
+    aiort_loop_t *owner; /* NULL once the loop is closed */
+    uint64_t armed;      /* the time the timer is set to; 0: it is not */
+    int open;            /* handles not closed yet */
+    bool own;            /* loop is ours: it follows this struct */
+    uv_loop_t storage;
+} aiort__uv_t;
+
+struct aiort_loop_s {
+    aiort__object_t object;
+
+    /* the scheduler's, hot */
+    aiort__object_t *head, **tail; /* the ready queue */
+    uint32_t ready;                /* objects in it */
+    uint32_t todo;                 /* of these, how many belong to this iteration */
+    uint32_t spins;                /* iterations left until the next look at clock and selector */
+    bool stopping;
+    bool closed;
+    bool driving;  /* inside run_forever */
+    bool embedded; /* over a given uv_loop_t */
+    aiort_task_t *current;
+    void *hub_sp;
+    void *nowhere;         /* where a task that ended saves its stack pointer */
+    aiort__stack_t *dead; /* of a task that ended, to be released by who runs next */
+    void *running_object; /* the handle or task that runs now */
+    _Atomic(aiort__object_t *) incoming; /* from call_soon_threadsafe, newest first */
+    _Atomic(void *) owner;               /* &aiort__tls of the thread that runs the loop */
+
+    uint32_t next_id;
+    uint32_t spin_limit;
+    uint64_t looked; /* when clock and selector were looked at last */
+    uint64_t polled;
+    uint64_t iterations;
+
+    aiort__timer_t *timers; /* a 4-ary heap */
+    size_t ntimers, timers_room, cancelled_timers;
+
+    aiort_task_t *tasks, *last_task; /* those not done, oldest first */
+    size_t ntasks;
+    aiort_coroutine_t *unstarted; /* newest first */
+
+    aiort__pool_t pools[AIORT__POOLS];
+    aiort__stack_pool_t stacks;
+    aiort__fiber_t hub_fiber;
+    aiort__uv_t *uv;
+    aiort_loop_t *outer; /* the loop that ran in this thread before, while running (embedded) */
+
+    aiort_exception_handler_fn handler;
+    void *handler_arg;
+    double slow_callback_duration; /* negative: not set */
+    int tid;
+    int debug;
+};
+
+/* ---- What belongs to a thread ---- */
+
+typedef struct {
+    aiort_loop_t *running;
+    /* The current error outside of tasks: 0, a code shifted left once with the lowest bit set, or a
+     * pointer to an aiort_error_t with a reference. */
+    uintptr_t current_error;
+} aiort__tls_t;
+
+extern AIORT__HIDDEN _Thread_local aiort__tls_t aiort__tls;
+
+/* ---- Seams ---- */
+
+enum {
+    AIORT__SEAM_CREATED = 1 << 0,
+    AIORT__SEAM_SCHEDULED = 1 << 1,
+    AIORT__SEAM_STEP = 1 << 2,
+    AIORT__SEAM_AWAITED = 1 << 3,
+    AIORT__SEAM_DESTROYED = 1 << 4,
+    AIORT__SEAM_RUNNING = 1 << 5,
+    AIORT__SEAM_POLL = 1 << 6,
+    AIORT__SEAM_CLOSE = 1 << 7,
+};
+
+/* Which of the seams somebody defines besides us; set by the constructor. */
+extern AIORT__HIDDEN unsigned aiort__seams;
+AIORT__HIDDEN unsigned aiort__seams_find(void);
+extern AIORT__HIDDEN const aiort_instrument_api_t aiort__api;
+
+static inline bool aiort__seam(unsigned which)
+{
+    return AIORT__UNLIKELY(aiort__seams & which);
+}
+
+static inline void aiort__created(aiort__object_t *object)
+{
+    if (aiort__seam(AIORT__SEAM_CREATED)) {
+        object->trace = aiort_instrument_created((aiort_kind_t)object->kind, object);
+    }
+}
+
+/* 0, or the code with which a tool refuses the call. */
+static inline int aiort__check_thread(aiort_loop_t *loop, const void *object, const char *function)
+{
+    void *owner = atomic_load_explicit(&loop->owner, memory_order_relaxed);
+
+    if (AIORT__LIKELY(owner == NULL || owner == (void *)&aiort__tls)) {
+        return 0;
+    }
+    return aiort_instrument_wrong_thread(loop, object, function);
+}
+
+/* ---- object.c ---- */
+
+AIORT__HIDDEN void *aiort__malloc(size_t size);
+AIORT__HIDDEN void *aiort__realloc(void *memory, size_t size);
+AIORT__HIDDEN void aiort__free(void *memory);
+AIORT__HIDDEN char *aiort__strdup(const char *string);
+AIORT__HIDDEN void *aiort__pool_refill(aiort__pool_t *pool, size_t size);
+AIORT__HIDDEN void aiort__pools_destroy(aiort_loop_t *loop);
+AIORT__HIDDEN void aiort__destroy(aiort__object_t *object);
+
+#if defined(AIORT__FIBER_ASAN)
+/* With AddressSanitizer a freed object must be seen as freed: every object has its own malloc. */
+#define AIORT__USE_POOLS 0
+#else
+#define AIORT__USE_POOLS 1
+#endif
+
+static inline void *aiort__pool_get(aiort__pool_t *pool, size_t size)
+{
+    aiort__object_t *object = pool->free;
+
+    if (AIORT__LIKELY(object != NULL)) {
+        pool->free = object->next;
+        return object;
+    }
+    return aiort__pool_refill(pool, size);
+}
+
+static inline void aiort__pool_put(aiort__pool_t *pool, void *memory)
+{
+    aiort__object_t *object = memory;
+
+#if AIORT__USE_POOLS
+    object->next = pool->free;
+    pool->free = object;
+#else
+    (void)pool;
+    aiort__free(object);
+#endif
+}
+
+static inline void aiort__ref(aiort__object_t *object)
+{
+    object->refs++;
+}
+
+static inline void aiort__unref(aiort__object_t *object)
+{
+    if (--object->refs == 0) {
+        aiort__destroy(object);
+    }
+}
+
+/* A new object of the loop, with its reference on the loop; its fields after the header are not
+ * set. */
+static inline void aiort__object_init(aiort__object_t *object, aiort_loop_t *loop,
+                                      aiort_kind_t kind, uint8_t flags)
+{
+    object->refs = 1;
+    object->kind = (uint8_t)kind;
+    object->flags = flags;
+    object->state = 0;
+    object->queued = 0;
+    object->trace = 0;
+    object->id = ++loop->next_id;
+    object->loop = loop;
+    loop->object.refs++;
+}
+
+AIORT__HIDDEN uint32_t aiort__task_number(void);
+
+/* ---- error.c ---- */
+
+AIORT__HIDDEN uintptr_t *aiort__current_error_slot(void);
+AIORT__HIDDEN void aiort__clear_error_slot(uintptr_t *slot);
+/* Remembers code as the current error and returns it; an error object with the same code that is
+ * there already stays. */
+AIORT__HIDDEN int aiort__fail(int code);
+AIORT__HIDDEN void *aiort__fail_null(int code);
+/* fail() with a message: the text is formatted. */
+AIORT__HIDDEN int aiort__failf(int code, const char *format, ...) AIORT_PRINTF(2, 3);
+AIORT__HIDDEN void aiort__set_current_error(aiort_error_t *error);
+/* A new reference to the current error when it has this code, else a new error without origin.
+ * Never NULL: out of memory gives a static error. */
+AIORT__HIDDEN aiort_error_t *aiort__take_error(int code);
+AIORT__HIDDEN aiort_error_t *aiort__error_new(const aiort_site_t *site, int code,
+                                              const char *message, aiort_error_t *cause);
+AIORT__HIDDEN aiort_error_t *aiort__error_newv(const aiort_site_t *site, int code,
+                                               const char *format, va_list args);
+AIORT__HIDDEN void aiort__error_destroy(aiort_error_t *error);
+
+static inline void aiort__clear_error(void)
+{
+    aiort_loop_t *loop = aiort__tls.running;
+    uintptr_t *slot = loop && loop->current ? &loop->current->current_error
+                                            : &aiort__tls.current_error;
+
+    if (AIORT__UNLIKELY(*slot != 0)) {
+        aiort__clear_error_slot(slot);
+    }
+}
+
+/* ---- handle.c, timer.c, threadsafe.c ---- */
+
+/* A handle with two references less than it may need: one, the queue's. NULL: out of memory. */
+AIORT__HIDDEN aiort_handle_t *aiort__handle_new(aiort_loop_t *loop, const aiort_site_t *site,
+                                                aiort_callback_fn callback, void *arg,
+                                                uint8_t flags);
+AIORT__HIDDEN void aiort__handle_run(aiort_loop_t *loop, aiort_handle_t *handle);
+AIORT__HIDDEN void aiort__handle_run_special(aiort_loop_t *loop, aiort_handle_t *handle);
+AIORT__HIDDEN int aiort__callback_check(aiort_loop_t *loop, const void *callback,
+                                        const char *function);
+AIORT__HIDDEN bool aiort__threadsafe_begin(aiort_handle_t *handle);
+AIORT__HIDDEN void aiort__threadsafe_end(aiort_handle_t *handle);
+AIORT__HIDDEN void aiort__threadsafe_cancel(aiort_handle_t *handle);
+AIORT__HIDDEN bool aiort__threadsafe_cancelled(const aiort_handle_t *handle);
+AIORT__HIDDEN void aiort__incoming_close(aiort_loop_t *loop);
+/* Seconds to nanoseconds; what is not positive gives 0. */
+AIORT__HIDDEN uint64_t aiort__nanoseconds(double seconds);
+AIORT__HIDDEN void aiort__handle_destroy(aiort_handle_t *handle);
+AIORT__HIDDEN int aiort__timer_add(aiort_loop_t *loop, aiort_handle_t *handle);
+AIORT__HIDDEN void aiort__timers_due(aiort_loop_t *loop, uint64_t now);
+AIORT__HIDDEN void aiort__timers_destroy(aiort_loop_t *loop);
+AIORT__HIDDEN uint64_t aiort__timers_next(aiort_loop_t *loop); /* 0: none */
+AIORT__HIDDEN void aiort__incoming_drain(aiort_loop_t *loop);
+/* A timer of the runtime's own: no trace, no site. */
+AIORT__HIDDEN aiort_handle_t *aiort__timer_start(aiort_loop_t *loop, uint64_t when,
+                                                 aiort_callback_fn callback, void *arg);
+/* Cancels it and gives the reference back. */
+AIORT__HIDDEN void aiort__timer_stop(aiort_handle_t *handle);
+
+AIORT__HIDDEN void aiort__wake_embedded(aiort_loop_t *loop);
+
+static inline void aiort__push(aiort_loop_t *loop, aiort__object_t *object)
+{
+    object->queued = 1;
+    object->next = NULL;
+    *loop->tail = object;
+    loop->tail = &object->next;
+    loop->ready++;
+    if (aiort__seam(AIORT__SEAM_SCHEDULED)) {
+        aiort_instrument_scheduled(loop, object);
+    }
+    if (AIORT__UNLIKELY(loop->embedded)) {
+        aiort__wake_embedded(loop);
+    }
+}
+
+static inline aiort__object_t *aiort__pop(aiort_loop_t *loop)
+{
+    aiort__object_t *object = loop->head;
+
+    loop->head = object->next;
+    if (loop->head == NULL) {
+        loop->tail = &loop->head;
+    }
+    loop->ready--;
+    loop->todo--;
+    object->queued = 0;
+    return object;
+}
+
+/* ---- future.c ---- */
+
+/* What a future is called in reprs. All but the first are aiort__special_t. */
+enum { AIORT__CLASS_FUTURE, AIORT__CLASS_GATHERING, AIORT__CLASS_SPECIAL };
+AIORT__HIDDEN const char *aiort__class_name(const aiort_future_t *future);
+
+static inline int aiort__class(const aiort_future_t *future)
+{
+    return (future->object.flags >> AIORT__CLASS_SHIFT) & 7;
+}
+
+/*
+ * A future that stands for more than itself (gather's, shield's): its memory is from malloc, begins
+ * with this and may go on. cancel is called while it is pending and returns what
+ * aiort_future_cancel() shall; destroy releases what it holds besides the future's own.
+ */
+typedef struct {
+    aiort_future_t future;
+    int (*cancel)(aiort_future_t *future, const char *message);
+    void (*destroy)(aiort_future_t *future);
+} aiort__special_t;
+/* size: of the whole, zeroed behind the header. */
+AIORT__HIDDEN void *aiort__special_new(aiort_loop_t *loop, int class, size_t size,
+                                       int (*cancel)(aiort_future_t *, const char *),
+                                       void (*destroy)(aiort_future_t *));
+
+AIORT__HIDDEN aiort_future_t *aiort__future_new(aiort_loop_t *loop);
+AIORT__HIDDEN void aiort__future_init(aiort_future_t *future, aiort_loop_t *loop, aiort_kind_t kind,
+                                      uint8_t flags);
+/* Completes without a check of state, thread or kind. error: the reference is taken over. */
+AIORT__HIDDEN void aiort__future_finish(aiort_future_t *future, void *result);
+AIORT__HIDDEN void aiort__future_fail(aiort_future_t *future, aiort_error_t *error);
+AIORT__HIDDEN void aiort__future_cancelled(aiort_future_t *future, aiort_error_t *error);
+/* The outcome of a done future, marked as retrieved, made the current error. */
+AIORT__HIDDEN int aiort__future_outcome(aiort_future_t *future, void **result);
+AIORT__HIDDEN int aiort__future_cancel(aiort_future_t *future, const char *message);
+AIORT__HIDDEN void aiort__future_append(aiort_future_t *future, aiort__object_t *object);
+/* Schedules what waits for a future whose state was just set. */
+AIORT__HIDDEN void aiort__future_complete(aiort_future_t *future);
+AIORT__HIDDEN void aiort__future_remove(aiort_future_t *future, aiort__object_t *object);
+AIORT__HIDDEN int aiort__future_add_callback(aiort_future_t *future, const aiort_site_t *site,
+                                             aiort_done_fn callback, void *arg);
+AIORT__HIDDEN void aiort__future_drop(aiort_future_t *future);
+AIORT__HIDDEN bool aiort__future_last_words(aiort_future_t *future);
+AIORT__HIDDEN void aiort__future_destroy(aiort_future_t *future);
+
+/* ---- coroutine.c, task.c, await.c ---- */
+
+/* From CREATED to the given state; the coroutine leaves the list of unstarted ones. 0, or
+ * AIORT_EREUSED, AIORT_EAWAITED. */
+AIORT__HIDDEN int aiort__coroutine_claim(aiort_coroutine_t *coroutine, uint8_t state);
+AIORT__HIDDEN void aiort__coroutine_destroy(aiort_coroutine_t *coroutine);
+AIORT__HIDDEN void aiort__coroutine_never_awaited(aiort_coroutine_t *coroutine);
+AIORT__HIDDEN void aiort__coroutines_closed(aiort_loop_t *loop);
+AIORT__HIDDEN aiort_task_t *aiort__task_new(aiort_loop_t *loop, aiort_coroutine_t *coroutine,
+                                            const aiort_task_options_t *options);
+AIORT__HIDDEN void aiort__task_destroy(aiort_task_t *task);
+AIORT__HIDDEN void aiort__task_finish(aiort_task_t *task, int err, void *result);
+AIORT__HIDDEN int aiort__task_cancel(aiort_task_t *task, const char *message);
+AIORT__HIDDEN void aiort__tasks_close(aiort_loop_t *loop);
+AIORT__HIDDEN const char *aiort__task_name(const aiort_task_t *task, char buf[24]);
+/* Waits for a future (with a reference of the caller's) and gives its outcome. */
+AIORT__HIDDEN int aiort__await_future(aiort_task_t *task, const aiort_site_t *site,
+                                      aiort_future_t *future, void **result);
+/* A future for any awaitable: coroutines become tasks (their reference is taken over), futures and
+ * tasks get one more reference. NULL with the current error set. asyncio: ensure_future() */
+AIORT__HIDDEN aiort_future_t *aiort__ensure_future(aiort_loop_t *loop,
+                                                   aiort_awaitable_t *awaitable);
+
+/* ---- scheduler.c ---- */
+
+/* Runs what is ready in this iteration, from the loop's own stack. */
+AIORT__HIDDEN void aiort__run_ready(aiort_loop_t *loop);
+/* The running task stops here; what runs next is the scheduler's choice. */
+AIORT__HIDDEN void aiort__suspend(aiort_loop_t *loop, aiort_task_t *task);
+/* The running task is closed and awaits again: never returns. */
+AIORT__HIDDEN _Noreturn void aiort__abandon(aiort_loop_t *loop, aiort_task_t *task);
+/* Resumes a suspended task from the loop's stack until it stops; for closing. */
+AIORT__HIDDEN void aiort__resume(aiort_loop_t *loop, aiort_task_t *task);
+
+/* ---- loop.c, poll.c ---- */
+
+AIORT__HIDDEN int aiort__loop_enter(aiort_loop_t *loop);
+AIORT__HIDDEN void aiort__loop_leave(aiort_loop_t *loop);
+AIORT__HIDDEN void aiort__loop_destroy(aiort_loop_t *loop);
+AIORT__HIDDEN int aiort__uv_open(aiort_loop_t *loop, uv_loop_t *given);
+AIORT__HIDDEN void aiort__uv_close(aiort_loop_t *loop);
+AIORT__HIDDEN void aiort__look(aiort_loop_t *loop);
+AIORT__HIDDEN void aiort__uv_hold(aiort_loop_t *loop, bool hold);
+AIORT__HIDDEN void aiort__uv_arm(aiort_loop_t *loop, uint64_t now);
+
+static inline uint64_t aiort__now(void)
+{
+    return uv_hrtime();
+}
+
+/* ---- report.c, repr.c ---- */
+
+AIORT__HIDDEN void aiort__report(aiort_loop_t *loop, aiort_report_t *report);
+/* "f(0x1234) at f.c:5": a handle's callback as "Exception in callback" names it. */
+AIORT__HIDDEN size_t aiort__callback_repr(const aiort_handle_t *handle, char *buf, size_t size);
+
+#endif

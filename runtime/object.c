@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * References, the allocator, and the loop's pools of objects.
+ *
+ * A pool hands out objects of one size from chunks that it takes from the allocator and keeps until
+ * the loop's memory goes, which is after the last object's. Freed objects form a list, last in
+ * first out, so that a hot path runs on warm memory. Under AddressSanitizer there are no pools.
+ */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/single_threaded.h>
+
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+#endif
+#ifndef RUNNING_ON_VALGRIND
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+_Thread_local aiort__tls_t aiort__tls;
+
+static struct {
+    uv_malloc_func malloc;
+    uv_realloc_func realloc;
+    uv_calloc_func calloc;
+    uv_free_func free;
+} allocator = {malloc, realloc, calloc, free};
+
+int aiort_replace_allocator(uv_malloc_func malloc_func, uv_realloc_func realloc_func,
+                            uv_calloc_func calloc_func, uv_free_func free_func)
+{
+    if (!malloc_func || !realloc_func || !calloc_func || !free_func) {
+        return UV_EINVAL;
+    }
+    allocator.malloc = malloc_func;
+    allocator.realloc = realloc_func;
+    allocator.calloc = calloc_func;
+    allocator.free = free_func;
+    return 0;
+}
+
+void *aiort__malloc(size_t size)
+{
+    return allocator.malloc(size);
+}
+
+void *aiort__realloc(void *memory, size_t size)
+{
+    return allocator.realloc(memory, size);
+}
+
+void aiort__free(void *memory)
+{
+    allocator.free(memory);
+}
+
+char *aiort__strdup(const char *string)
+{
+    size_t size = strlen(string) + 1;
+    char *copy = aiort__malloc(size);
+
+    return copy ? memcpy(copy, string, size) : NULL;
+}
+
+const char *aiort_version(void)
+{
+    return "0.1.0";
+}
+
+/* ---- Pools ---- */
+
+enum { CHUNK_SIZE = 64 * 1024 - 64 }; /* with malloc's own header below a power of two */
+
+typedef struct aiort__chunk {
+    struct aiort__chunk *next;
+    _Alignas(16) char memory[];
+} chunk_t;
+
+void *aiort__pool_refill(aiort__pool_t *pool, size_t size)
+{
+    if (!AIORT__USE_POOLS) {
+        return aiort__malloc(size);
+    }
+    if ((size_t)(pool->end - pool->fresh) < size) {
+        /* Valgrind sees leaks and wrong uses of single objects when each is a block of its own. */
+        size_t room = RUNNING_ON_VALGRIND ? size : CHUNK_SIZE;
+        /* A small program should not pay for what it does not use: begin with little. */
+        if (!pool->chunks && room > 4096) {
+            room = 4096 - 64;
+        }
+        chunk_t *chunk = aiort__malloc(sizeof(*chunk) + room);
+        if (!chunk) {
+            return NULL;
+        }
+        chunk->next = pool->chunks;
+        pool->chunks = chunk;
+        pool->fresh = chunk->memory;
+        pool->end = chunk->memory + room;
+    }
+    void *object = pool->fresh;
+    pool->fresh += size;
+    return object;
+}
+
+void aiort__pools_destroy(aiort_loop_t *loop)
+{
+    for (int i = 0; i < AIORT__POOLS; i++) {
+        chunk_t *chunk = loop->pools[i].chunks;
+        while (chunk) {
+            chunk_t *next = chunk->next;
+            aiort__free(chunk);
+            chunk = next;
+        }
+    }
+}
+
+/* Process-wide, as asyncio's counter: a locked instruction only where there are threads. */
+uint32_t aiort__task_number(void)
+{
+    static _Atomic uint32_t counter;
+
+    if (AIORT__LIKELY(__libc_single_threaded)) {
+        uint32_t number = atomic_load_explicit(&counter, memory_order_relaxed) + 1;
+        atomic_store_explicit(&counter, number, memory_order_relaxed);
+        return number;
+    }
+    return atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed) + 1;
+}
+
+/* ---- References ---- */
+
+static _Atomic uint32_t *shared_refs(aiort__object_t *object)
+{
+    return (_Atomic uint32_t *)&object->refs;
+}
+
+void *aiort_ref(void *object)
+{
+    aiort__object_t *header = object;
+
+    if (!header) {
+        return NULL;
+    }
+    if (header->flags & AIORT__SHARED) {
+        atomic_fetch_add_explicit(shared_refs(header), 1, memory_order_relaxed);
+    } else {
+        header->refs++;
+    }
+    return object;
+}
+
+void aiort_unref(void *object)
+{
+    aiort__object_t *header = object;
+
+    if (!header) {
+        return;
+    }
+    if (AIORT__UNLIKELY(header->flags & AIORT__SHARED)) {
+        /* Release our writes to whoever destroys it; acquire everybody's when that is us. */
+        if (atomic_fetch_sub_explicit(shared_refs(header), 1, memory_order_acq_rel) == 1) {
+            aiort__destroy(header);
+        }
+        return;
+    }
+    if (header->loop) {
+        /* A refused call must not lose the reference: the tool has spoken, the count goes on. */
+        (void)aiort__check_thread(header->loop, object, "aiort_unref");
+    }
+    aiort__unref(header);
+}
+
+aiort_kind_t aiort_kind(const void *object)
+{
+    return (aiort_kind_t)((const aiort__object_t *)object)->kind;
+}
+
+void aiort__destroy(aiort__object_t *object)
+{
+    if (AIORT__UNLIKELY(object->trace != 0) && aiort__seam(AIORT__SEAM_DESTROYED) &&
+        object->kind != AIORT_KIND_FUTURE && object->kind != AIORT_KIND_TASK &&
+        object->kind != AIORT_KIND_COROUTINE) {
+        /* Those three may report first, or even be kept; they say it themselves. */
+        aiort_instrument_destroyed((aiort_kind_t)object->kind, object);
+    }
+    switch ((aiort_kind_t)object->kind) {
+    case AIORT_KIND_HANDLE:
+        aiort__handle_destroy((aiort_handle_t *)object);
+        return;
+    case AIORT_KIND_FUTURE:
+        aiort__future_destroy((aiort_future_t *)object);
+        return;
+    case AIORT_KIND_TASK:
+        aiort__task_destroy((aiort_task_t *)object);
+        return;
+    case AIORT_KIND_COROUTINE:
+        aiort__coroutine_destroy((aiort_coroutine_t *)object);
+        return;
+    case AIORT_KIND_ERROR:
+        aiort__error_destroy((aiort_error_t *)object);
+        return;
+    case AIORT_KIND_LOOP:
+        aiort__loop_destroy((aiort_loop_t *)object);
+        return;
+    }
+}

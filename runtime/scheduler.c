@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler: which task runs next, and the one place where stacks are switched.
+ *
+ * There is a hub, the stack that aiort_loop_run_forever() was called on, and the tasks' stacks. A
+ * task that stops looks at the ready queue itself: when a task is next it switches to it at once,
+ * and when the iteration is over it begins the next one, if nothing but tasks is waiting for
+ * attention. Only for what needs the hub does it switch there: a callback (it may need more stack
+ * than a task has), a stop, the clock and the selector, something from another thread.
+ *
+ * An iteration is asyncio's: the callbacks and steps that were ready when it began. What they make
+ * ready runs in the next.
+ *
+ * A task that ends cannot free the stack it stands on. It leaves it in loop->dead, and whoever runs
+ * next, on another stack, releases it.
+ */
+#include "internal.h"
+
+static inline void release_dead(aiort_loop_t *loop)
+{
+    if (AIORT__UNLIKELY(loop->dead != NULL)) {
+        aiort__stack_release(&loop->stacks, loop->dead);
+        loop->dead = NULL;
+    }
+}
+
+/*
+ * The only call of aiort__context_switch(): with a second one, and with what a plain `ret` could
+ * not predict, every switch would cost three times as much. to NULL is the hub.
+ */
+__attribute__((noinline)) static void switch_stacks(aiort_loop_t *loop, void **save,
+                                                    aiort__fiber_t *from, aiort_task_t *to,
+                                                    bool dies)
+{
+    loop->current = to;
+    loop->running_object = to;
+    aiort__fiber_before(from, to ? &to->fiber : &loop->hub_fiber, dies);
+    aiort__context_switch(save, to ? to->sp : loop->hub_sp);
+    aiort__fiber_after(from);
+    release_dead(loop);
+}
+
+/* The task's own part of its end. The stack stays valid until somebody else runs. */
+_Noreturn static void task_exit(aiort_loop_t *loop, aiort_task_t *task);
+
+static void task_main(void *arg)
+{
+    aiort_task_t *task = arg;
+    aiort_loop_t *loop = task->future.object.loop;
+    aiort_coroutine_t *coroutine = task->coroutine;
+    void *result = NULL;
+
+    aiort__fiber_after(&task->fiber);
+    release_dead(loop);
+    int err = coroutine->function(coroutine->arg, &result);
+    aiort__task_finish(task, err, result);
+    task_exit(loop, task);
+}
+
+/* Gives a task its stack. false: it ended instead, cancelled before it began or without memory. */
+static bool start(aiort_loop_t *loop, aiort_task_t *task)
+{
+    if (AIORT__UNLIKELY(task->must_cancel)) {
+        task->must_cancel = 0;
+        aiort__task_finish(task, UV_ECANCELED, NULL);
+        aiort__unref(&task->future.object);
+        return false;
+    }
+    aiort__stack_t *stack = aiort__stack_acquire(&loop->stacks, task->stack_size);
+    if (AIORT__UNLIKELY(!stack)) {
+        aiort__task_finish(task, UV_ENOMEM, NULL);
+        aiort__unref(&task->future.object);
+        return false;
+    }
+    stack->owner = task;
+    task->stack = stack;
+    task->coroutine->object.state = AIORT__CORO_RUNNING;
+    task->sp = aiort__context_init(stack->top, task_main, task);
+    aiort__fiber_create(&task->fiber, aiort__stack_base(stack), aiort__stack_size(stack));
+    return true;
+}
+
+/* Whom a stopping task may switch to directly; NULL: the hub has something to do first. */
+static inline aiort_task_t *next_task(aiort_loop_t *loop)
+{
+    for (;;) {
+        if (loop->todo == 0) {
+            if (loop->ready == 0 || --loop->spins == 0 || loop->stopping ||
+                atomic_load_explicit(&loop->incoming, memory_order_relaxed) != NULL) {
+                return NULL;
+            }
+            loop->todo = loop->ready;
+            loop->iterations++;
+        }
+        if (loop->head->kind != AIORT_KIND_TASK) {
+            return NULL;
+        }
+        aiort_task_t *task = (aiort_task_t *)aiort__pop(loop);
+        if (AIORT__LIKELY(task->sp != NULL) || start(loop, task)) {
+            return task;
+        }
+    }
+}
+
+void aiort__suspend(aiort_loop_t *loop, aiort_task_t *task)
+{
+    if (aiort__seam(AIORT__SEAM_STEP)) {
+        aiort_instrument_step(loop, task);
+    }
+    aiort_task_t *next = next_task(loop);
+    if (next != task) {
+        switch_stacks(loop, &task->sp, &task->fiber, next, false);
+    }
+}
+
+static void task_exit(aiort_loop_t *loop, aiort_task_t *task)
+{
+    aiort__fiber_t fiber = task->fiber;
+
+    if (aiort__seam(AIORT__SEAM_STEP)) {
+        aiort_instrument_step(loop, task);
+    }
+    loop->dead = task->stack;
+    task->stack = NULL;
+    task->sp = NULL;
+    loop->current = NULL;
+    loop->running_object = NULL;
+    aiort__unref(&task->future.object); /* the loop's; may report an error nobody can retrieve */
+    switch_stacks(loop, &loop->nowhere, &fiber, next_task(loop), true);
+    __builtin_unreachable();
+}
+
+void aiort__abandon(aiort_loop_t *loop, aiort_task_t *task)
+{
+    /* Its stack is never released: the program may have pointers into it. */
+    task->abandoned = 1;
+    switch_stacks(loop, &task->sp, &task->fiber, NULL, false);
+    __builtin_unreachable();
+}
+
+void aiort__resume(aiort_loop_t *loop, aiort_task_t *task)
+{
+    switch_stacks(loop, &loop->hub_sp, &loop->hub_fiber, task, false);
+}
+
+void aiort__run_ready(aiort_loop_t *loop)
+{
+    loop->todo = loop->ready;
+    loop->iterations++;
+    while (loop->todo > 0) {
+        aiort__object_t *object = aiort__pop(loop);
+        if (object->kind == AIORT_KIND_HANDLE) {
+            aiort__handle_run(loop, (aiort_handle_t *)object);
+            continue;
+        }
+        aiort_task_t *task = (aiort_task_t *)object;
+        if (task->sp != NULL || start(loop, task)) {
+            aiort__resume(loop, task);
+        }
+    }
+}

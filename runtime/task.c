@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks: a coroutine that the loop drives, and a future for its outcome.
+ *
+ * The loop holds a reference on each task that is not done (asyncio's weak references lose tasks),
+ * so a pending task is destroyed in one place only: when its loop closes.
+ */
+#include "internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Birth ---- */
+
+static void task_link(aiort_loop_t *loop, aiort_task_t *task)
+{
+    task->following = NULL;
+    task->previous = loop->last_task;
+    if (loop->last_task) {
+        loop->last_task->following = task;
+    } else {
+        loop->tasks = task;
+    }
+    loop->last_task = task;
+    loop->ntasks++;
+}
+
+static void task_unlink(aiort_loop_t *loop, aiort_task_t *task)
+{
+    if (task->previous) {
+        task->previous->following = task->following;
+    } else {
+        loop->tasks = task->following;
+    }
+    if (task->following) {
+        task->following->previous = task->previous;
+    } else {
+        loop->last_task = task->previous;
+    }
+    task->previous = task->following = NULL;
+    loop->ntasks--;
+}
+
+static int take_options(aiort_task_t *task, const aiort_task_options_t *options)
+{
+    if (options->stack_size > UINT32_MAX) {
+        return UV_EINVAL;
+    }
+    task->stack_size = (uint32_t)options->stack_size;
+    if (options->name) {
+        task->name = aiort__strdup(options->name);
+        return task->name ? 0 : UV_ENOMEM;
+    }
+    return 0;
+}
+
+/* The coroutine is claimed already; its reference is taken over when this succeeds. */
+aiort_task_t *aiort__task_new(aiort_loop_t *loop, aiort_coroutine_t *coroutine,
+                              const aiort_task_options_t *options)
+{
+    aiort_task_t *task = aiort__pool_get(&loop->pools[AIORT__POOL_TASK], AIORT__TASK_SIZE);
+
+    if (AIORT__UNLIKELY(!task)) {
+        return aiort__fail_null(UV_ENOMEM);
+    }
+    memset((char *)task + sizeof(task->future), 0, sizeof(*task) - sizeof(task->future));
+    if (options) {
+        int err = take_options(task, options);
+        if (err) {
+            aiort__pool_put(&loop->pools[AIORT__POOL_TASK], task);
+            return aiort__fail_null(err);
+        }
+    }
+    aiort__future_init(&task->future, loop, AIORT_KIND_TASK, AIORT__POOLED);
+    task->future.object.id = aiort__task_number();
+    task->future.object.refs = 2; /* the caller's and the loop's */
+    task->coroutine = task->innermost = coroutine;
+    task_link(loop, task);
+    aiort__created(&task->future.object);
+    aiort__push(loop, &task->future.object);
+    return task;
+}
+
+aiort_task_t *aiort_create_task_at(const aiort_site_t *site, aiort_loop_t *loop,
+                                   aiort_coroutine_t *coroutine,
+                                   const aiort_task_options_t *options)
+{
+    int err = 0;
+
+    (void)site;
+    if (AIORT__UNLIKELY(!coroutine)) {
+        return NULL; /* AIORT_CORO() has left its code */
+    }
+    if (!loop) {
+        loop = aiort__tls.running;
+    }
+    if (AIORT__UNLIKELY(!loop)) {
+        err = AIORT_ENOLOOP;
+    } else if (AIORT__UNLIKELY((err = aiort__check_thread(loop, NULL, "aiort_create_task")))) {
+        ;
+    } else if (AIORT__UNLIKELY(loop->closed)) {
+        err = AIORT_ELOOPCLOSED;
+    }
+    if (AIORT__UNLIKELY(err)) {
+        aiort_coroutine_close(coroutine);
+        return aiort__fail_null(err);
+    }
+    if (AIORT__UNLIKELY(aiort__coroutine_claim(coroutine, AIORT__CORO_SCHEDULED))) {
+        aiort_unref(coroutine);
+        return NULL;
+    }
+    aiort_task_t *task = aiort__task_new(loop, coroutine, options);
+    if (AIORT__UNLIKELY(!task)) {
+        aiort__unref(&coroutine->object);
+    }
+    return task;
+}
+
+/* ---- Death ---- */
+
+/* The error a coroutine that returned err has failed with: its current one when the codes agree. */
+static aiort_error_t *task_error(aiort_task_t *task, int err)
+{
+    uintptr_t slot = task->current_error;
+
+    if (slot && !(slot & 1) && ((aiort_error_t *)slot)->code == err) {
+        return aiort_ref((void *)slot);
+    }
+    return NULL;
+}
+
+void aiort__task_finish(aiort_task_t *task, int err, void *result)
+{
+    aiort_loop_t *loop = task->future.object.loop;
+
+    task->coroutine->object.state = AIORT__CORO_DONE;
+    if (AIORT__UNLIKELY(task->throw_code)) {
+        return; /* it was closed: pending for ever, and said so already */
+    }
+    task_unlink(loop, task);
+    if (AIORT__LIKELY(err >= 0 && !task->must_cancel)) {
+        aiort__future_finish(&task->future, result);
+    } else if (err >= 0 || err == UV_ECANCELED) {
+        /* With err 0: cancelled right before it returned. */
+        aiort_error_t *error = err < 0 ? task_error(task, err) : NULL;
+        aiort__future_cancelled(&task->future,
+                                error ? error : aiort_ref(task->cancel_error));
+    } else {
+        aiort_error_t *error = task_error(task, err);
+        if (!error) {
+            error = aiort__error_new(NULL, err, NULL, NULL);
+        }
+        aiort__future_fail(&task->future, error);
+    }
+    if (AIORT__UNLIKELY(task->current_error != 0)) {
+        aiort__clear_error_slot(&task->current_error);
+    }
+}
+
+void aiort__task_destroy(aiort_task_t *task)
+{
+    aiort_loop_t *loop = task->future.object.loop;
+
+    if (AIORT__UNLIKELY(task->future.object.flags & AIORT__UNRETRIEVED) &&
+        aiort__future_last_words(&task->future)) {
+        return;
+    }
+    if (AIORT__UNLIKELY(task->future.object.trace != 0) && aiort__seam(AIORT__SEAM_DESTROYED)) {
+        aiort_instrument_destroyed(AIORT_KIND_TASK, task);
+    }
+    aiort__future_drop(&task->future);
+    if (AIORT__LIKELY(!task->abandoned)) {
+        aiort__unref(&task->coroutine->object);
+    }
+    if (AIORT__UNLIKELY(task->name != NULL)) {
+        aiort__free(task->name);
+    }
+    if (AIORT__UNLIKELY(task->cancel_error != NULL)) {
+        aiort_unref(task->cancel_error);
+    }
+    if (AIORT__UNLIKELY(task->current_error != 0)) {
+        aiort__clear_error_slot(&task->current_error);
+    }
+    aiort__pool_put(&loop->pools[AIORT__POOL_TASK], task);
+    aiort__unref(&loop->object);
+}
+
+/* A suspended coroutine gets AIORT_ECLOSED from its await, and a chance to release what it holds. */
+static void close_suspended(aiort_loop_t *loop, aiort_task_t *task)
+{
+    if (task->waiter) {
+        aiort__future_remove(task->waiter, &task->future.object);
+    }
+    task->throw_code = AIORT_ECLOSED;
+    aiort__resume(loop, task);
+    if (!task->abandoned) {
+        return; /* it ended, and task_exit() dropped the loop's reference */
+    }
+    char repr[512];
+    char message[600];
+    aiort_repr(task->coroutine, repr, sizeof(repr));
+    snprintf(message, sizeof(message), "coroutine ignored GeneratorExit: %s", repr);
+    aiort_report_t report = {
+        .message = message,
+        .check = "coroutine-ignored-close",
+        .coroutine = task->coroutine,
+        .task = task,
+    };
+    aiort__report(loop, &report);
+    aiort__unref(&task->future.object);
+}
+
+static void close_unstarted(aiort_task_t *task)
+{
+    if (!(task->future.object.flags & AIORT__QUIET)) {
+        aiort__coroutine_never_awaited(task->coroutine);
+    }
+    task->coroutine->object.state = AIORT__CORO_DONE;
+    task->throw_code = AIORT_ECLOSED;
+    aiort__unref(&task->future.object);
+}
+
+void aiort__tasks_close(aiort_loop_t *loop)
+{
+    while (loop->tasks) {
+        aiort_task_t *task = loop->tasks;
+        if (!(task->future.object.flags & AIORT__QUIET)) {
+            aiort_report_t report = {
+                .message = "Task was destroyed but it is pending!",
+                .check = "task-destroyed-pending",
+                .task = task,
+            };
+            aiort__report(loop, &report);
+        }
+        task_unlink(loop, task);
+        if (task->sp) {
+            close_suspended(loop, task);
+        } else {
+            close_unstarted(task);
+        }
+    }
+}
+
+/* ---- Cancelling ---- */
+
+int aiort__task_cancel(aiort_task_t *task, const char *message)
+{
+    if (task->future.object.state != AIORT_PENDING) {
+        task->future.object.flags &= (uint8_t)~AIORT__UNRETRIEVED;
+        return 0;
+    }
+    task->cancel_requests++;
+    if (task->waiter && aiort__future_cancel(task->waiter, message)) {
+        return 1;
+    }
+    task->must_cancel = 1;
+    aiort_unref(task->cancel_error);
+    task->cancel_error =
+        message ? aiort__error_new(NULL, UV_ECANCELED, message, NULL) : NULL;
+    return 1;
+}
+
+int aiort_task_cancel(aiort_task_t *task, const char *message)
+{
+    int err = aiort__check_thread(task->future.object.loop, task, "aiort_task_cancel");
+
+    return err ? aiort__fail(err) : aiort__task_cancel(task, message);
+}
+
+int aiort_task_uncancel(aiort_task_t *task)
+{
+    int err = aiort__check_thread(task->future.object.loop, task, "aiort_task_uncancel");
+
+    if (err) {
+        return aiort__fail(err);
+    }
+    if (task->cancel_requests > 0 && --task->cancel_requests == 0) {
+        task->must_cancel = 0;
+    }
+    return (int)task->cancel_requests;
+}
+
+int aiort_task_cancelling(const aiort_task_t *task)
+{
+    (void)aiort__check_thread(task->future.object.loop, task, "aiort_task_cancelling");
+    return (int)task->cancel_requests;
+}
+
+/* ---- Looking ---- */
+
+aiort_future_t *aiort_task_future(aiort_task_t *task)
+{
+    return &task->future;
+}
+
+const char *aiort__task_name(const aiort_task_t *task, char buf[24])
+{
+    if (task->name) {
+        return task->name;
+    }
+    snprintf(buf, 24, "Task-%u", (unsigned)task->future.object.id);
+    return buf;
+}
+
+const char *aiort_task_get_name(const aiort_task_t *task)
+{
+    char buf[24];
+
+    (void)aiort__check_thread(task->future.object.loop, task, "aiort_task_get_name");
+    if (!task->name) {
+        /* Made when somebody asks; from now on it is kept. */
+        aiort_task_t *self = (aiort_task_t *)(uintptr_t)task;
+        self->name = aiort__strdup(aiort__task_name(task, buf));
+    }
+    return task->name ? task->name : "";
+}
+
+int aiort_task_set_name(aiort_task_t *task, const char *name)
+{
+    int err = aiort__check_thread(task->future.object.loop, task, "aiort_task_set_name");
+
+    if (err) {
+        return aiort__fail(err);
+    }
+    char *copy = name ? aiort__strdup(name) : NULL;
+    if (!copy) {
+        return aiort__fail(name ? UV_ENOMEM : UV_EINVAL);
+    }
+    aiort__free(task->name);
+    task->name = copy;
+    return 0;
+}
+
+aiort_coroutine_t *aiort_task_get_coro(const aiort_task_t *task)
+{
+    (void)aiort__check_thread(task->future.object.loop, task, "aiort_task_get_coro");
+    return task->coroutine->object.state == AIORT__CORO_DONE ? NULL : task->coroutine;
+}
+
+aiort_task_t *aiort_current_task(void)
+{
+    aiort_loop_t *loop = aiort__tls.running;
+
+    return loop ? loop->current : NULL;
+}
+
+size_t aiort_all_tasks(aiort_loop_t *loop, aiort_task_t **tasks, size_t max)
+{
+    size_t n = 0;
+
+    if (aiort__check_thread(loop, NULL, "aiort_all_tasks")) {
+        return 0;
+    }
+    for (aiort_task_t *task = loop->tasks; task && n < max; task = task->following) {
+        tasks[n++] = aiort_ref(task);
+    }
+    return loop->ntasks;
+}
+
+aiort_future_t *aiort__ensure_future(aiort_loop_t *loop, aiort_awaitable_t *awaitable)
+{
+    aiort__object_t *object = (aiort__object_t *)awaitable;
+
+    if (!object) {
+        return NULL; /* whoever failed to make it has left the code */
+    }
+    switch ((aiort_kind_t)object->kind) {
+    case AIORT_KIND_FUTURE:
+    case AIORT_KIND_TASK:
+        if (object->loop != loop) {
+            aiort__failf(AIORT_EOTHERLOOP, "The future belongs to a different loop than the one "
+                                           "specified as the loop argument");
+            return NULL;
+        }
+        aiort__ref(object);
+        return (aiort_future_t *)object;
+    case AIORT_KIND_COROUTINE:
+        return (aiort_future_t *)aiort_create_task_at(NULL, loop, (aiort_coroutine_t *)object,
+                                                      NULL);
+    default:
+        aiort__failf(AIORT_EBADAWAIT, "%s", aiort_strerror(AIORT_EBADAWAIT));
+        return NULL;
+    }
+}
