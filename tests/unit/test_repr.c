@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What objects say of themselves. Mirrors CPython's tests of reprs in test_futures.py, test_tasks.py
+ * and test_events.py; without a debugger there is no "created at".
+ */
+#include "helpers.h"
+
+/* Lines count here: each helper below knows its own by LINE. */
+static char expected[1024];
+
+#define SAYS(object, ...)                                                                          \
+    do {                                                                                           \
+        snprintf(expected, sizeof expected, __VA_ARGS__);                                          \
+        assert_string_equal(repr(object), expected);                                               \
+    } while (0)
+
+static int done_callback(aiort_future_t *future, void *arg)
+{
+    (void)future;
+    (void)arg;
+    return 0;
+}
+
+static int first_cb(aiort_future_t *future, void *arg)
+{
+    return done_callback(future, arg);
+}
+
+static int last_cb(aiort_future_t *future, void *arg)
+{
+    return done_callback(future, arg);
+}
+
+TEST(future_repr)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_future_t *future = new_future(loop);
+    aiort_error_t *error = NULL;
+
+    SAYS(future, "<Future pending>");
+    aiort_future_cancel(future, NULL);
+    SAYS(future, "<Future cancelled>");
+    aiort_unref(future);
+
+    future = new_future(loop);
+    assert_ok(aiort_future_set_result(future, PTR(4)));
+    SAYS(future, "<Future finished result=0x4>");
+    aiort_unref(future);
+
+    future = new_future(loop);
+    assert_ok(aiort_future_set_result(future, NULL));
+    SAYS(future, "<Future finished result=0x0>");
+    aiort_unref(future);
+
+    future = new_future(loop);
+    assert_ok(aiort_future_set_error(future, UV_EINVAL, "not %s", "consumed"));
+    SAYS(future, "<Future finished exception=EINVAL('not consumed')>");
+    assert_ok(aiort_future_error(future, &error));
+    aiort_unref(future);
+
+    future = new_future(loop);
+    assert_ok(aiort_future_set_error(future, UV_EIO, NULL));
+    SAYS(future, "<Future finished exception=EIO()>");
+    assert_ok(aiort_future_error(future, &error));
+    aiort_unref(future);
+
+    future = new_future(loop);
+    int one = __LINE__ + 1;
+    assert_ok(aiort_future_add_done_callback(future, done_callback, NULL));
+    SAYS(future, "<Future pending cb=[done_callback() at %s:%d]>", __FILE__, one);
+    aiort_future_cancel(future, NULL);
+    SAYS(future, "<Future cancelled>");
+    aiort_unref(future);
+
+    future = new_future(loop);
+    int two = __LINE__ + 1;
+    assert_ok(aiort_future_add_done_callback(future, first_cb, NULL));
+    assert_ok(aiort_future_add_done_callback(future, last_cb, NULL));
+    SAYS(future, "<Future pending cb=[first_cb() at %s:%d, last_cb() at %s:%d]>", __FILE__, two,
+         __FILE__, two + 1);
+    aiort_unref(future);
+
+    future = new_future(loop);
+    int many = __LINE__ + 1;
+    assert_ok(aiort_future_add_done_callback(future, first_cb, NULL));
+    for (int i = 0; i < 8; i++)
+        assert_ok(aiort_future_add_done_callback(future, done_callback, PTR(i)));
+    assert_ok(aiort_future_add_done_callback(future, last_cb, NULL));
+    SAYS(future, "<Future pending cb=[first_cb() at %s:%d, <8 more>, last_cb() at %s:%d]>",
+         __FILE__, many, __FILE__, many + 3);
+    aiort_future_cancel(future, NULL);
+    SAYS(future, "<Future cancelled>");
+    aiort_unref(future);
+    run_briefly(loop);
+    drop_loop(loop);
+}
+
+static int do_stop(void *arg, void **result)
+{
+    *result = arg;
+    return 0;
+}
+
+TEST(task_repr)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_task_options_t options = {.name = "TestTask"};
+    int line = __LINE__ + 1;
+    aiort_task_t *task = aiort_loop_create_task(loop, AIORT_CORO(do_stop, PTR(1)), &options);
+    int cb = __LINE__ + 1;
+    assert_ok(aiort_future_add_done_callback(AIORT_FUTURE(task), done_callback, NULL));
+
+    SAYS(task, "<Task pending name='TestTask' coro=<do_stop() running at %s:%d> "
+               "cb=[done_callback() at %s:%d]>",
+         __FILE__, line, __FILE__, cb);
+    assert_int_equal(aiort_task_cancel(task, NULL), 1);
+    SAYS(task, "<Task cancelling name='TestTask' coro=<do_stop() running at %s:%d> "
+               "cb=[done_callback() at %s:%d]>",
+         __FILE__, line, __FILE__, cb);
+    assert_code(aiort_loop_run_until_complete(loop, task, NULL), UV_ECANCELED);
+    SAYS(task, "<Task cancelled name='TestTask' coro=<do_stop() done, defined at %s:%d>>",
+         __FILE__, line);
+    aiort_unref(task);
+
+    line = __LINE__ + 1;
+    task = aiort_loop_create_task(loop, AIORT_CORO(do_stop, PTR(1)), &options);
+    assert_ok(aiort_loop_run_until_complete(loop, task, NULL));
+    SAYS(task,
+         "<Task finished name='TestTask' coro=<do_stop() done, defined at %s:%d> result=0x1>",
+         __FILE__, line);
+    aiort_unref(task);
+    drop_loop(loop);
+}
+
+TEST(task_repr_autogenerated)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_task_t *one = start(loop, AIORT_CORO(return_at_once, NULL));
+    aiort_task_t *two = start(loop, AIORT_CORO(return_at_once, NULL));
+    int first = 0, second = 0;
+
+    assert_string_not_equal(repr(one), repr(two));
+    assert_int_equal(sscanf(repr(one), "<Task pending name='Task-%d'", &first), 1);
+    assert_int_equal(sscanf(repr(two), "<Task pending name='Task-%d'", &second), 1);
+    assert_true(first > 0);
+    assert_true(first < second);
+    assert_ok(aiort_loop_run_until_complete(loop, one, NULL));
+    assert_ok(aiort_loop_run_until_complete(loop, two, NULL));
+    aiort_unref(one);
+    aiort_unref(two);
+    drop_loop(loop);
+}
+
+/* Any text is a name. */
+TEST(task_repr_name_not_str)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_task_t *task = start(loop, AIORT_CORO(return_at_once, NULL));
+
+    assert_ok(aiort_task_set_name(task, "{6}"));
+    assert_string_equal(aiort_task_get_name(task), "{6}");
+    assert_contains(repr(task), "<Task pending name='{6}' ");
+    assert_ok(aiort_loop_run_until_complete(loop, task, NULL));
+    aiort_unref(task);
+    drop_loop(loop);
+}
+
+TEST(task_repr_wait_for)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_future_t *future = new_future(loop);
+    aiort_task_t *task = start(loop, AIORT_CORO(await_future, future));
+    char waits[1024];
+
+    run_briefly(loop);
+    SAYS(future, "<Future pending cb=[Task.task_wakeup()]>");
+    snprintf(waits, sizeof waits, " wait_for=%s>", repr(future));
+    assert_contains(repr(task), "<Task pending name='Task-");
+    assert_contains(repr(task), waits);
+    assert_ok(aiort_future_set_result(future, NULL));
+    assert_ok(aiort_loop_run_until_complete(loop, task, NULL));
+    aiort_unref(task);
+    aiort_unref(future);
+    drop_loop(loop);
+}
+
+static int raise_error(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    return aiort_raise(UV_EINVAL, "not consumed");
+}
+
+TEST(task_repr_exception)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_task_options_t options = {.name = "Task-2"};
+    int line = __LINE__ + 1;
+    aiort_task_t *task = aiort_loop_create_task(loop, AIORT_CORO(raise_error, NULL), &options);
+
+    assert_code(aiort_loop_run_until_complete(loop, task, NULL), UV_EINVAL);
+    SAYS(task, "<Task finished name='Task-2' coro=<raise_error() done, defined at %s:%d> "
+               "exception=EINVAL('not consumed')>",
+         __FILE__, line);
+    aiort_unref(task);
+    drop_loop(loop);
+}
+
+/* Where a suspended task stands: the line of its own await, also deep inside. */
+static int line_of_await;
+
+static int wait_here(aiort_future_t *future)
+{
+    line_of_await = __LINE__ + 1;
+    return aiort_await(future, NULL);
+}
+
+static int wait_there(void *arg, void **result)
+{
+    (void)result;
+    return wait_here(arg);
+}
+
+TEST(task_repr_says_where_it_stands)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_future_t *future = new_future(loop);
+    aiort_task_t *task = start(loop, AIORT_CORO(wait_there, future));
+
+    run_briefly(loop);
+    snprintf(expected, sizeof expected, "coro=<wait_there() running at %s:%d>", __FILE__,
+             line_of_await);
+    assert_contains(repr(task), expected);
+    assert_ok(aiort_future_set_result(future, NULL));
+    assert_ok(aiort_loop_run_until_complete(loop, task, NULL));
+    aiort_unref(task);
+    aiort_unref(future);
+    drop_loop(loop);
+}
+
+/* Two tasks that wait for each other: each repr ends. */
+typedef struct {
+    aiort_task_t *one, *two;
+} circle_t;
+
+static int await_two(void *arg, void **result)
+{
+    return aiort_await(((circle_t *)arg)->two, result);
+}
+
+static int await_one(void *arg, void **result)
+{
+    return aiort_await(((circle_t *)arg)->one, result);
+}
+
+TEST(recursive_repr_for_pending_tasks)
+{
+    aiort_loop_t *loop = new_loop();
+    circle_t circle = {NULL, NULL};
+    static char big[65536];
+
+    circle.one = start(loop, AIORT_CORO(await_two, &circle));
+    circle.two = start(loop, AIORT_CORO(await_one, &circle));
+    run_briefly(loop);
+    size_t length = aiort_repr(circle.one, big, sizeof big);
+    assert_true(length < sizeof big);
+    assert_int_equal(strlen(big), length);
+    assert_contains(big, " wait_for=<Task pending name='Task-");
+    assert_contains(big, "...");
+
+    aiort_task_cancel(circle.one, NULL);
+    aiort_loop_run_until_complete(loop, circle.one, NULL);
+    aiort_loop_run_until_complete(loop, circle.two, NULL);
+    aiort_unref(circle.one);
+    aiort_unref(circle.two);
+    drop_loop(loop);
+}
+
+/* ---- handles ---- */
+
+static int noop(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+TEST(handle_repr)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_handle_t *handle = NULL;
+    int line = __LINE__ + 1;
+    assert_ok(aiort_call_soon(loop, noop, PTR(0x12), &handle));
+
+    SAYS(handle, "<Handle noop(0x12) at %s:%d>", __FILE__, line);
+    assert_ok(aiort_handle_cancel(handle));
+    SAYS(handle, "<Handle cancelled>");
+    aiort_unref(handle);
+
+    line = __LINE__ + 1;
+    assert_ok(aiort_call_soon_threadsafe(loop, noop, NULL, &handle));
+    SAYS(handle, "<Handle noop() at %s:%d>", __FILE__, line);
+    aiort_unref(handle);
+    drop_loop(loop);
+}
+
+TEST(timer_repr)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_handle_t *handle = NULL;
+    int line = __LINE__ + 1;
+    assert_ok(aiort_call_at(loop, 123, noop, NULL, &handle));
+
+    SAYS(handle, "<TimerHandle when=123 noop() at %s:%d>", __FILE__, line);
+    assert_ok(aiort_handle_cancel(handle));
+    SAYS(handle, "<TimerHandle cancelled when=123>");
+    aiort_unref(handle);
+
+    assert_ok(aiort_call_at(loop, 1e6 + 0.5, noop, NULL, &handle));
+    assert_contains(repr(handle), "<TimerHandle when=1000000.5 noop() at ");
+    assert_ok(aiort_handle_cancel(handle));
+    aiort_unref(handle);
+    drop_loop(loop);
+}
+
+/* ---- C's own ---- */
+
+TEST(coroutine_repr)
+{
+    int line = __LINE__ + 1;
+    aiort_coroutine_t *coroutine = AIORT_CORO(raise_error, NULL);
+    SAYS(coroutine, "<coroutine raise_error() at %s:%d>", __FILE__, line);
+    assert_ok(aiort_coroutine_close(coroutine));
+}
+
+TEST(loop_repr)
+{
+    aiort_loop_t *loop = new_loop();
+    assert_contains(repr(loop), "running=False closed=False debug=False>");
+    assert_ok(aiort_loop_close(loop));
+    assert_contains(repr(loop), "running=False closed=True debug=False>");
+    aiort_unref(loop);
+}
+
+TEST(error_repr)
+{
+    aiort_raise(UV_EPIPE, "broken %d", 1);
+    SAYS(aiort_current_error(), "EPIPE('broken 1')");
+    aiort_raise(AIORT_ENOTASK, "%s", "");
+    SAYS(aiort_current_error(), "ENOTASK()");
+}
+
+/* As snprintf: the length it would have had, the text cut, always terminated. */
+TEST(repr_is_cut_as_snprintf_does)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_future_t *future = new_future(loop);
+    char small[8];
+
+    assert_int_equal(aiort_repr(future, NULL, 0), strlen("<Future pending>"));
+    memset(small, 'x', sizeof small);
+    assert_int_equal(aiort_repr(future, small, 1), strlen("<Future pending>"));
+    assert_int_equal(small[0], '\0');
+    assert_int_equal(small[1], 'x');
+    assert_int_equal(aiort_repr(future, small, sizeof small), strlen("<Future pending>"));
+    assert_string_equal(small, "<Future");
+    aiort_unref(future);
+    drop_loop(loop);
+}
+
+TEST(quotes_and_controls_in_names_are_escaped)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_task_t *task = start(loop, AIORT_CORO(return_at_once, NULL));
+
+    assert_ok(aiort_task_set_name(task, "it's\n\x01"));
+    assert_lacks(repr(task), "\n");
+    assert_lacks(repr(task), "\x01");
+    assert_ok(aiort_loop_run_until_complete(loop, task, NULL));
+    aiort_unref(task);
+    drop_loop(loop);
+}
