@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <dwarf.h>
 #include <elfutils/libdw.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,20 +26,16 @@
     X(dwarf_end)                                                                                   \
     X(dwarf_get_units)                                                                             \
     X(dwarf_cu_info)                                                                               \
-    X(dwarf_diecu)                                                                                 \
     X(dwarf_ranges)                                                                                \
     X(dwarf_lowpc)                                                                                 \
     X(dwarf_haspc)                                                                                 \
     X(dwarf_tag)                                                                                   \
     X(dwarf_child)                                                                                 \
     X(dwarf_siblingof)                                                                             \
-    X(dwarf_attr)                                                                                  \
     X(dwarf_attr_integrate)                                                                        \
     X(dwarf_formstring)                                                                            \
     X(dwarf_formudata)                                                                             \
     X(dwarf_diename)                                                                               \
-    X(dwarf_decl_file)                                                                             \
-    X(dwarf_decl_line)                                                                             \
     X(dwarf_getsrc_die)                                                                            \
     X(dwarf_getsrcfiles)                                                                           \
     X(dwarf_filesrc)                                                                               \
@@ -262,7 +259,7 @@ static int number_of(Dwarf_Die *die, unsigned name)
 {
     Dwarf_Attribute attribute;
     Dwarf_Word value;
-    bool known = dw.dwarf_formudata(dw.dwarf_attr(die, name, &attribute), &value) == 0;
+    bool known = dw.dwarf_formudata(dw.dwarf_attr_integrate(die, name, &attribute), &value) == 0;
     return known && value <= INT32_MAX ? (int)value : 0;
 }
 
@@ -278,13 +275,36 @@ static const char *function_name(Dwarf_Die *die)
     return plain ? aiodebug_text(plain) : NULL;
 }
 
-static void set_file(aiodebug_frame_t *frame, Dwarf_Die *unit, const char *path, time_t built)
+/* Names the file `path` of `unit`, relative to the directory the unit was compiled in (a split
+   unit's skeleton knows it). libdw joins the two in most cases. */
+static void set_path(aiodebug_frame_t *frame, const char *path, Dwarf_Die *unit,
+                     Dwarf_Die *skeleton, time_t built)
 {
-    Dwarf_Attribute attribute;
+    char joined[PATH_MAX];
+    const char *directory = string_of(unit, DW_AT_comp_dir);
+    if (!directory)
+        directory = string_of(skeleton, DW_AT_comp_dir);
     if (!path || strcmp(path, "???") == 0)
         return;
-    const char *directory = dw.dwarf_formstring(dw.dwarf_attr(unit, DW_AT_comp_dir, &attribute));
+    if (path[0] != '/' && directory && directory[0] == '/') {
+        int n = snprintf(joined, sizeof joined, "%s/%s", directory, path);
+        if (n > 0 && (size_t)n < sizeof joined)
+            path = joined;
+    }
     frame->file = aiodebug_file_name(path, directory, built, &frame->path);
+}
+
+/* The file with this number in the unit's table; 0 means none before DWARF 5. */
+static void set_file(aiodebug_frame_t *frame, size_t number, Dwarf_Die *unit, Dwarf_Die *skeleton,
+                     time_t built)
+{
+    Dwarf_Files *files;
+    size_t count;
+    Dwarf_Half version;
+    if (dw.dwarf_cu_info(unit->cu, &version, NULL, NULL, NULL, NULL, NULL, NULL) == 0 &&
+        (number > 0 || version >= 5) && dw.dwarf_getsrcfiles(unit, &files, &count) == 0 &&
+        number < count)
+        set_path(frame, dw.dwarf_filesrc(files, number, NULL, NULL), unit, skeleton, built);
 }
 
 static void set_line(aiodebug_frame_t *frame, Dwarf_Die *unit, Dwarf_Addr address, time_t built)
@@ -292,22 +312,26 @@ static void set_line(aiodebug_frame_t *frame, Dwarf_Die *unit, Dwarf_Addr addres
     Dwarf_Line *line = dw.dwarf_getsrc_die(unit, address);
     if (!line)
         return;
-    set_file(frame, unit, dw.dwarf_linesrc(line, NULL, NULL), built);
+    set_path(frame, dw.dwarf_linesrc(line, NULL, NULL), unit, unit, built);
     dw.dwarf_lineno(line, &frame->line);
     dw.dwarf_linecol(line, &frame->column);
 }
 
-/* Where an inlined function was called from. */
-static void set_call_site(aiodebug_frame_t *frame, Dwarf_Die *inlined, Dwarf_Die *unit,
-                          time_t built)
+/* What the attributes `file`, `line` and `column` of a function say, in the unit that they are
+   written in: dwz and link-time optimisation put the description of a function elsewhere than its
+   code. dwarf_decl_file() is no help: it aborts on split DWARF and takes the first file of DWARF 5
+   for none. */
+static void set_coordinates(aiodebug_frame_t *frame, Dwarf_Die *die, Dwarf_Die *skeleton,
+                            time_t built, const unsigned names[3])
 {
-    Dwarf_Files *files;
-    size_t count;
-    int file = number_of(inlined, DW_AT_call_file);
-    if (dw.dwarf_getsrcfiles(unit, &files, &count) == 0 && (size_t)file < count)
-        set_file(frame, unit, dw.dwarf_filesrc(files, (size_t)file, NULL, NULL), built);
-    frame->line = number_of(inlined, DW_AT_call_line);
-    frame->column = number_of(inlined, DW_AT_call_column);
+    Dwarf_Attribute attribute;
+    Dwarf_Word file;
+    Dwarf_Die unit;
+    if (dw.dwarf_formudata(dw.dwarf_attr_integrate(die, names[0], &attribute), &file) == 0 &&
+        dw.dwarf_cu_info(attribute.cu, NULL, NULL, &unit, NULL, NULL, NULL, NULL) == 0)
+        set_file(frame, (size_t)file, &unit, skeleton, built);
+    frame->line = number_of(die, names[1]);
+    frame->column = number_of(die, names[2]);
 }
 
 static Dwarf_Die *module_unit(aiodebug_module_t *module, Dwarf_Addr address)
@@ -327,6 +351,7 @@ static Dwarf_Die *module_unit(aiodebug_module_t *module, Dwarf_Addr address)
 int aiodebug_dwarf_frames(aiodebug_module_t *module, uint64_t address, aiodebug_frame_t *out,
                           int max)
 {
+    static const unsigned call_site[] = {DW_AT_call_file, DW_AT_call_line, DW_AT_call_column};
     chain_t chain;
     int n = 0;
     Dwarf_Die *unit = module_unit(module, address);
@@ -340,7 +365,7 @@ int aiodebug_dwarf_frames(aiodebug_module_t *module, uint64_t address, aiodebug_
         frame->function = function_name(die);
         frame->inlined = dw.dwarf_tag(die) == DW_TAG_inlined_subroutine;
         if (n < max && i > 0)
-            set_call_site(&out[n], die, unit, module->file.modified);
+            set_coordinates(&out[n], die, unit, module->file.modified, call_site);
     }
     return n;
 }
@@ -348,8 +373,9 @@ int aiodebug_dwarf_frames(aiodebug_module_t *module, uint64_t address, aiodebug_
 /* The function itself, not what is inlined at its first instruction, and where it is defined. */
 bool aiodebug_dwarf_function(aiodebug_module_t *module, uint64_t address, aiodebug_frame_t *out)
 {
+    static const unsigned definition[] = {DW_AT_decl_file, DW_AT_decl_line, DW_AT_decl_column};
     chain_t chain;
-    Dwarf_Die *unit = module_unit(module, address), own_unit;
+    Dwarf_Die *unit = module_unit(module, address);
     if (!unit)
         return false;
     find_chain(unit, address, &chain);
@@ -359,11 +385,7 @@ bool aiodebug_dwarf_function(aiodebug_module_t *module, uint64_t address, aiodeb
         return false;
     Dwarf_Die *die = &chain.dies[chain.count - 1];
     out->function = function_name(die);
-    if (dw.dwarf_decl_line(die, &out->line) != 0)
-        out->line = 0;
-    const char *path = dw.dwarf_decl_file(die);
-    if (path && dw.dwarf_diecu(die, &own_unit, NULL, NULL))
-        set_file(out, &own_unit, path, module->file.modified);
+    set_coordinates(out, die, unit, module->file.modified, definition);
     if (!out->file || out->line == 0)
         set_line(out, unit, address, module->file.modified);
     out->column = 0;

@@ -236,14 +236,15 @@ static bool has_build_id_of(const aiodebug_image_t *image, const aiodebug_module
     return length == module->id_length && memcmp(id, module->id, length) == 0;
 }
 
-static bool is_what_was_loaded(const aiodebug_image_t *image, const aiodebug_module_t *module)
+static bool is_what_was_loaded(const aiodebug_image_t *image, const aiodebug_module_t *module,
+                               bool running)
 {
     size_t count;
     struct stat st;
     const ElfW(Phdr) *headers = program_headers(image, &count);
     if (aiodebug_phdr_hash(headers, count) != module->phdr_hash || !has_build_id_of(image, module))
         return false;
-    return module->id_length > 0 ||
+    return module->id_length > 0 || running ||
            (module->inode != 0 && fstat(image->fd, &st) == 0 && st.st_ino == module->inode);
 }
 
@@ -336,7 +337,7 @@ void aiodebug_module_open(aiodebug_module_t *module)
     const char *const candidates[] = {module->name, module->main ? "/proc/self/exe" : NULL};
     for (size_t i = 0; i < 2 && !module->file.data; i++) {
         if (candidates[i] && aiodebug_image_open(&module->file, candidates[i]) &&
-            !is_what_was_loaded(&module->file, module))
+            !is_what_was_loaded(&module->file, module, i == 1))
             aiodebug_image_close(&module->file);
     }
     if (!module->file.data || !has_dwarf(&module->file)) {
