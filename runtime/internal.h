@@ -178,8 +178,8 @@ struct aiort_loop_s {
 
     /* the scheduler's, hot */
     aiort__object_t *head, **tail; /* the ready queue */
-    uint32_t ready;                /* objects in it */
-    uint32_t todo;                 /* of these, how many belong to this iteration */
+    uint32_t pushed, popped;       /* objects ever put in and taken out; the rest is in it */
+    uint32_t limit;                /* what pushed was when this iteration began */
     uint32_t spins;                /* iterations left until the next look at clock and selector */
     bool stopping;
     bool closed;
@@ -404,13 +404,24 @@ AIORT__HIDDEN void aiort__timer_stop(aiort_handle_t *handle);
 
 AIORT__HIDDEN void aiort__wake_embedded(aiort_loop_t *loop);
 
+/* How many objects are ready, and how many of them belong to this iteration. */
+static inline uint32_t aiort__ready(const aiort_loop_t *loop)
+{
+    return loop->pushed - loop->popped;
+}
+
+static inline uint32_t aiort__todo(const aiort_loop_t *loop)
+{
+    return loop->limit - loop->popped;
+}
+
 static inline void aiort__push(aiort_loop_t *loop, aiort__object_t *object)
 {
     object->queued = 1;
     object->next = NULL;
     *loop->tail = object;
     loop->tail = &object->next;
-    loop->ready++;
+    loop->pushed++;
     if (aiort__seam(AIORT__SEAM_SCHEDULED)) {
         aiort_instrument_scheduled(loop, object);
     }
@@ -427,8 +438,7 @@ static inline aiort__object_t *aiort__pop(aiort_loop_t *loop)
     if (loop->head == NULL) {
         loop->tail = &loop->head;
     }
-    loop->ready--;
-    loop->todo--;
+    loop->popped++;
     object->queued = 0;
     return object;
 }

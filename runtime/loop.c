@@ -71,7 +71,7 @@ static void drop_ready(aiort_loop_t *loop)
         }
         aiort_unref(handle);
     }
-    loop->todo = 0;
+    loop->limit = loop->popped;
 }
 
 int aiort_loop_close(aiort_loop_t *loop)

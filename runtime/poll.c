@@ -62,7 +62,7 @@ static void on_prepare(uv_prepare_t *prepare)
     aiort__run_ready(loop);
     aiort__loop_leave(loop);
     if (!loop->closed) {
-        if (loop->ready == 0) {
+        if (aiort__ready(loop) == 0) {
             uv_idle_stop(&uv->idle);
         }
         aiort__uv_arm(loop, aiort__now());
@@ -75,7 +75,7 @@ void aiort__wake_embedded(aiort_loop_t *loop)
     if (!loop->embedded || loop->driving || loop->closed) {
         return;
     }
-    if (loop->ready > 0 || atomic_load_explicit(&loop->incoming, memory_order_relaxed)) {
+    if (aiort__ready(loop) > 0 || atomic_load_explicit(&loop->incoming, memory_order_relaxed)) {
         uv_idle_start(&loop->uv->idle, on_idle);
     }
     if (!atomic_load_explicit(&loop->owner, memory_order_relaxed)) {
@@ -235,10 +235,10 @@ static void poll(aiort_loop_t *loop, bool wait, uint64_t now)
         uv_run(loop->uv->loop, mode);
         return;
     }
-    uint32_t before = loop->ready;
+    uint32_t before = aiort__ready(loop);
     aiort_instrument_poll(loop, timeout, -1);
     uv_run(loop->uv->loop, mode);
-    aiort_instrument_poll(loop, timeout, (int)(loop->ready - before));
+    aiort_instrument_poll(loop, timeout, (int)(aiort__ready(loop) - before));
 }
 
 /* How many iterations may pass before the next look. */
@@ -260,7 +260,7 @@ void aiort__look(aiort_loop_t *loop)
     bool waits = false;
 
     aiort__incoming_drain(loop);
-    if (loop->ready == 0 && !loop->stopping) {
+    if (aiort__ready(loop) == 0 && !loop->stopping) {
         /* Nothing to run: time to sleep, unless a timer is due already. */
         uint64_t now = aiort__now();
         uint64_t next = aiort__timers_next(loop);

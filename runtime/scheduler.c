@@ -84,12 +84,12 @@ static bool start(aiort_loop_t *loop, aiort_task_t *task)
 static inline aiort_task_t *next_task(aiort_loop_t *loop)
 {
     for (;;) {
-        if (loop->todo == 0) {
-            if (loop->ready == 0 || --loop->spins == 0 || loop->stopping ||
+        if (aiort__todo(loop) == 0) {
+            if (aiort__ready(loop) == 0 || --loop->spins == 0 || loop->stopping ||
                 atomic_load_explicit(&loop->incoming, memory_order_relaxed) != NULL) {
                 return NULL;
             }
-            loop->todo = loop->ready;
+            loop->limit = loop->pushed;
             loop->iterations++;
         }
         if (loop->head->kind != AIORT_KIND_TASK) {
@@ -145,9 +145,9 @@ void aiort__resume(aiort_loop_t *loop, aiort_task_t *task)
 
 void aiort__run_ready(aiort_loop_t *loop)
 {
-    loop->todo = loop->ready;
+    loop->limit = loop->pushed;
     loop->iterations++;
-    while (loop->todo > 0) {
+    while (aiort__todo(loop) > 0) {
         aiort__object_t *object = aiort__pop(loop);
         if (object->kind == AIORT_KIND_HANDLE) {
             aiort__handle_run(loop, (aiort_handle_t *)object);
