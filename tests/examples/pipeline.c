@@ -12,12 +12,14 @@
 #include <aiort.h>
 #include <stdlib.h>
 
-enum { PRODUCERS = 3, FOR_EVER = PRODUCERS, REPORTER, TASKS };
+enum { FOR_EVER = 3, REPORTER, TASKS };
+static const char *const names[TASKS] = {"producer 1", "producer 2", "producer 3",
+                                         "producer for ever", "reporter"};
 
 static const double patience = 0.1; /* seconds a producer waits for an answer */
 static struct sockaddr_in address;  /* where the server listens */
 static int jobs = 2000;             /* of one producer */
-static int answered, timed_out;
+static int answered, timed_out;     /* of all producers together */
 
 struct stream {
     uv_tcp_t tcp;
@@ -231,17 +233,20 @@ static int pipeline(void *arg, void **result)
         stream_close(server);
         return err;
     }
-    for (int i = 0; i < PRODUCERS; i++)
-        tasks[i] = aiort_create_task(AIORT_CORO(producer, NULL));
-    tasks[FOR_EVER] = aiort_create_task(AIORT_CORO(producer, "for ever"));
-    tasks[REPORTER] = aiort_create_task(AIORT_CORO(reporter, NULL));
+    for (int i = 0; i < TASKS; i++) {
+        tasks[i] =
+            aiort_create_task(i == REPORTER ? AIORT_CORO(reporter, NULL)
+                                            : AIORT_CORO(producer, i == FOR_EVER ? "" : NULL));
+        aiort_task_set_name(tasks[i], names[i]);
+    }
     for (int i = 0; i < TASKS; i++) {
         if (i >= FOR_EVER)
             aiort_task_cancel(tasks[i], NULL);
         err = aiort_await(tasks[i], NULL);
-        printf("%s: %s\n", aiort_task_get_name(tasks[i]), err < 0 ? aiort_strerror(err) : "done");
+        printf("%s: %s\n", names[i], err < 0 ? aiort_strerror(err) : "done");
         aiort_unref(tasks[i]);
     }
+    printf("%d answered, %d timed out\n", answered, timed_out);
     stream_close(server);
     return 0;
 }
