@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Writes, to stdout, the source of a library that defines every seam which <aiort.h> declares.
 
-Each seam notes its first call in the file that SEAMS_LOG names: its own name, and the file name of the library
-that called it. With --list: only the seams' names.
+Each seam notes its own name, at its first call, in the file that SEAMS_LOG names. With --list: only their names.
 
 usage: interposer.py [--list] runtime/include/aiort.h
 """
@@ -14,28 +13,22 @@ import sys
 HEAD = r"""
 #define _GNU_SOURCE
 #include <aiort.h>
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* Only open, write and close: one seam is called in a signal handler, on its way to death. */
-static void note(const char *seam, const void *caller, int *seen)
+static void note(const char *seam, int *seen)
 {
-    Dl_info info;
-    char line[512];
+    char line[128];
     const char *log = getenv("SEAMS_LOG");
     int fd, length;
 
     if (*seen || log == NULL)
         return;
     *seen = 1;
-    if (dladdr(caller, &info) == 0)
-        info.dli_fname = "?";
-    length = snprintf(line, sizeof line, "%s %s\n", seam,
-                      strrchr(info.dli_fname, '/') ? strrchr(info.dli_fname, '/') + 1 : info.dli_fname);
+    length = snprintf(line, sizeof line, "%s\n", seam);
     fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, line, (size_t)length) != length)
         abort();
@@ -65,7 +58,7 @@ def main():
         return
     print(HEAD)
     for returns, name, parameters in listed:
-        print("%s %s(%s)\n{\n    static int seen;\n    note(\"%s\", __builtin_return_address(0), &seen);%s\n}\n"
+        print("%s %s(%s)\n{\n    static int seen;\n    note(\"%s\", &seen);%s\n}\n"
               % (returns, name, " ".join(parameters.split()), name, RETURNS[returns]))
 
 

@@ -9,6 +9,12 @@
 here=$ROOT/tests/seams header=$ROOT/runtime/include/aiort.h
 uv=$(pkg-config --cflags libuv)
 
+has() { # PATTERN TEXT
+    grep -qE "$1" <<< "$2"
+}
+
+has_not() { ! has "$@"; }
+
 seams=$("$PYTHON" "$here/interposer.py" --list "$header")
 check "the header declares seams" test "$(wc -l <<< "$seams")" -ge 10
 
@@ -27,6 +33,9 @@ for compiler in gcc clang; do
         check "$compiler $opt: the program" $compiler -std=gnu11 -g $opt -I"$ROOT/runtime/include" $uv \
             "$here/exercise.c" -o "$scratch/exercise" -L"$build" -Wl,-rpath,"$build" -laiort -pthread
 
+        # So nobody but the runtime can be the caller.
+        check "$compiler $opt: the program calls no seam itself" has_not aiort_instrument_ "$(nm "$scratch/exercise")"
+
         # Who refers to a symbol through the dynamic linker has a relocation for it; a call bound at build
         # time has none.
         relocations=$(readelf -rW "$build/libaiort.so")
@@ -36,8 +45,8 @@ for compiler in gcc clang; do
         check "$compiler $opt: the program ends well" test $? -eq 0
         calls=$(cat "$scratch/log" 2> /dev/null)
         for seam in $seams; do
-            check "$compiler $opt: $seam is bound at run time" grep -q " $seam@\| $seam " <<< "$relocations"
-            check "$compiler $opt: $seam is called by the runtime" grep -q "^$seam libaiort.so" <<< "$calls"
+            check "$compiler $opt: $seam is bound at run time" has " $seam(@| |\$)" "$relocations"
+            check "$compiler $opt: $seam is called by the runtime" has "^$seam\$" "$calls"
         done
     done
 done
