@@ -81,7 +81,7 @@ B := $(BUILD_ROOT)/$(VARIANT)
 # ------------------------------------------------------------------------------------------------ flags
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
-	-Wformat=2 -Wpointer-arith -Wwrite-strings -Werror
+	-Wformat -Wpointer-arith -Wwrite-strings -Werror
 ifdef is_clang
 # clang reports GNU extensions one by one under -Wpedantic; those gnu11 is chosen for are let through.
 WARNINGS += -Wno-gnu-zero-variadic-macro-arguments -Wno-gnu-statement-expression
