@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A coroutine as simple as can be, on context.h alone: what the tests here share. It is resumed
+ * from main() or another coroutine and gives way to whoever resumed it. One switch site, as in a
+ * scheduler.
+ */
+#ifndef COROUTINE_H
+#define COROUTINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "check.h"
+#include "context/context.h"
+
+/* No copies either, which gcc makes for constant arguments: unwound frames are told by function. */
+#if defined(__clang__)
+#define NOINLINE __attribute__((noinline))
+#else
+#define NOINLINE __attribute__((noipa))
+#endif
+
+enum { STACK_SIZE = 128 * 1024 };
+
+typedef struct co {
+    void *sp;
+    aiort__fiber_t fiber;
+    struct co *resumer;
+    void (*body)(struct co *self);
+    void *arg;
+    bool finished;
+    char *stack;
+} co_t;
+
+static co_t co_main;
+static co_t *co_current = &co_main;
+
+/* Not inlined: the return address that suspended contexts have in common. */
+NOINLINE static void co_switch(co_t *to, bool dies)
+{
+    co_t *from = co_current;
+
+    co_current = to;
+    aiort__fiber_before(&from->fiber, &to->fiber, dies);
+    aiort__context_switch(&from->sp, to->sp);
+    aiort__fiber_after(&from->fiber);
+}
+
+static void co_entry(void *arg)
+{
+    co_t *self = arg;
+
+    aiort__fiber_after(&self->fiber);
+    self->body(self);
+    self->finished = true;
+    co_switch(self->resumer, true);
+}
+
+/* On the given stack, so many bytes below its end. */
+static inline void co_init_at(co_t *co, char *stack, size_t below, void (*body)(co_t *), void *arg)
+{
+    co->stack = stack;
+    co->body = body;
+    co->arg = arg;
+    co->finished = false;
+    co->resumer = NULL;
+    aiort__fiber_create(&co->fiber, stack, STACK_SIZE);
+    co->sp = aiort__context_init(stack + STACK_SIZE - below, co_entry, co);
+}
+
+static inline void co_init(co_t *co, void (*body)(co_t *), void *arg)
+{
+    char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    CHECK(stack != MAP_FAILED);
+    co_init_at(co, stack, 0, body, arg);
+}
+
+static inline void co_resume(co_t *co)
+{
+    co->resumer = co_current;
+    co_switch(co, false);
+}
+
+static inline void co_yield (co_t *self)
+{
+    co_switch(self->resumer, false);
+}
+
+/* Of one that never ran to its end. */
+static inline void co_drop(co_t *co)
+{
+    aiort__fiber_destroy(&co->fiber);
+    munmap(co->stack, STACK_SIZE);
+}
+
+#endif
