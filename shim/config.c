@@ -22,12 +22,13 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "say.h"
 
 /* Inert until it is loaded: a wrapper that runs before the constructor must see no check on. */
 aiodebug_config_t aiodebug_config = {.exitcode = -1, .level = AIODEBUG_LEVEL_CRITICAL};
 
 const aiodebug_check_info_t aiodebug_checks[AIODEBUG_CHECK_COUNT] = {
-#define XX(id, slug, level, meaning, cause, hint) \
+#define XX(id, slug, level, meaning, cause, hint)                                                  \
     [AIODEBUG_CHECK_##id] = {slug, AIODEBUG_LEVEL_##level, meaning, cause, hint},
     AIODEBUG_CHECK_MAP(XX)
 #undef XX
@@ -354,13 +355,7 @@ static void complain(const char *format, ...)
 
 void aiodebug_config_complain(void)
 {
-    for (size_t done = 0; done < complaints_length;) {
-        ssize_t n = write(STDERR_FILENO, complaints + done, complaints_length - done);
-        if (n <= 0) {
-            break;
-        }
-        done += (size_t)n;
-    }
+    aiodebug_stderr_write(complaints, complaints_length);
     complaints_length = 0;
 }
 

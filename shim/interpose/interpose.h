@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files that define interposed symbols share. */
+#ifndef AIODEBUG_INTERPOSE_INTERPOSE_H
+#define AIODEBUG_INTERPOSE_INTERPOSE_H
+
+/* Exported: the one kind of symbol of the shim that the rest of the process sees. */
+#define AIODEBUG_INTERPOSE __attribute__((visibility("default")))
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which frames a reader sees, and what references become. Naming an address is symbols.c's; it
+ * caches, so nothing is kept here.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../track/stacks.h"
+#include "names.h"
+
+enum { INLINED_MAX = 8, FRAMES_MAX = AIODEBUG_STACK_DEPTH_MAX * INLINED_MAX };
+
+typedef enum { PROGRAM, OURS, LIBUV, STARTUP } origin_t;
+
+/* One stack at a time; all of this is the caller's until the next call. */
+static void *pcs[AIODEBUG_STACK_DEPTH_MAX];
+static origin_t origins[AIODEBUG_STACK_DEPTH_MAX];
+static aiodebug_frame_t frames_of[AIODEBUG_STACK_DEPTH_MAX][INLINED_MAX];
+static int inlined[AIODEBUG_STACK_DEPTH_MAX]; /* how many of frames_of are used */
+static aiodebug_frame_t shown[FRAMES_MAX];
+
+static bool is_libuv(const char *module)
+{
+    const char *slash = module ? strrchr(module, '/') : NULL;
+    const char *name = slash ? slash + 1 : module;
+    return name && strncmp(name, "libuv.so", 8) == 0;
+}
+
+static void name_frame(int i)
+{
+    inlined[i] = aiodebug_symbols_resolve((uintptr_t)pcs[i], frames_of[i], INLINED_MAX);
+    const aiodebug_frame_t *outermost = &frames_of[i][inlined[i] - 1];
+    if (aiodebug_symbols_internal((uintptr_t)pcs[i])) {
+        origins[i] = OURS;
+    } else if (aiodebug_symbols_startup(outermost)) {
+        origins[i] = STARTUP;
+    } else {
+        origins[i] = is_libuv(outermost->module) ? LIBUV : PROGRAM;
+    }
+}
+
+/* Whether libuv's frame i lies between frames of ours. The innermost of ours are not always in a
+ * stack: the capture leaves them out. */
+static bool between_ours(int i, int n)
+{
+    int inner = i, outer = i;
+    while (inner >= 0 && origins[inner] == LIBUV) {
+        inner--;
+    }
+    while (outer < n && origins[outer] == LIBUV) {
+        outer++;
+    }
+    return (inner < 0 || origins[inner] == OURS) && outer < n && origins[outer] == OURS;
+}
+
+static bool is_shown(int i, int n)
+{
+    return origins[i] == PROGRAM || (origins[i] == LIBUV && !between_ours(i, n));
+}
+
+static int select_frames(uint32_t stack, bool whole)
+{
+    int n = aiodebug_stack_frames(stack, pcs, AIODEBUG_STACK_DEPTH_MAX), count = 0;
+    for (int i = 0; i < n; i++) {
+        name_frame(i);
+    }
+    for (int i = 0; i < n; i++) {
+        if (whole || is_shown(i, n)) {
+            memcpy(&shown[count], frames_of[i], (size_t)inlined[i] * sizeof *shown);
+            count += inlined[i];
+        }
+    }
+    return count;
+}
+
+int aiodebug_names_whole_stack(uint32_t stack, const aiodebug_frame_t **frames)
+{
+    *frames = shown;
+    return select_frames(stack, true);
+}
+
+int aiodebug_names_stack(uint32_t stack, const aiodebug_frame_t **frames)
+{
+    *frames = shown;
+    int count = select_frames(stack, false);
+    return count ? count : select_frames(stack, true);
+}
+
+static void expand_created(aiodebug_buffer_t *out, uint32_t stack)
+{
+    if (select_frames(stack, false) == 0) {
+        return;
+    }
+    const aiodebug_frame_t *frame = &shown[0];
+    if (frame->file) {
+        aiodebug_buffer_puts(out, " created at ");
+        aiodebug_buffer_puts(out, frame->file);
+        aiodebug_buffer_printf(out, ":%d", frame->line);
+    } else if (frame->module) {
+        const char *slash = strrchr(frame->module, '/');
+        aiodebug_buffer_puts(out, " created at ");
+        aiodebug_buffer_puts(out, slash ? slash + 1 : frame->module);
+        aiodebug_buffer_printf(out, "+0x%llx", (unsigned long long)frame->offset);
+    }
+}
+
+static void expand_function(aiodebug_buffer_t *out, uintptr_t address, bool line,
+                            const char *fallback, size_t length)
+{
+    aiodebug_frame_t frame;
+    bool known = aiodebug_symbols_function(address, &frame);
+    if (known && !line && frame.function) {
+        aiodebug_buffer_puts(out, frame.function);
+    } else if (known && line && frame.file) {
+        aiodebug_buffer_puts(out, frame.file);
+        aiodebug_buffer_printf(out, ":%d", frame.line);
+    } else {
+        aiodebug_buffer_add(out, fallback, length);
+    }
+}
+
+/* One reference, from behind its \001 to before the next. False: it is none. */
+static bool expand_reference(aiodebug_buffer_t *out, const char *text, const char *end)
+{
+    char *after;
+    unsigned long long number = strtoull(text + 1, &after, 16);
+    if (after == text + 1) {
+        return false;
+    }
+    if (*text == 'C' && after == end) {
+        expand_created(out, (uint32_t)number);
+        return true;
+    }
+    if ((*text == 'N' || *text == 'L') && *after == '|') {
+        expand_function(out, (uintptr_t)number, *text == 'L', after + 1, (size_t)(end - after - 1));
+        return true;
+    }
+    return false;
+}
+
+void aiodebug_names_expand(aiodebug_buffer_t *out, const char *text)
+{
+    for (;;) {
+        size_t plain = strcspn(text, "\001");
+        aiodebug_buffer_add(out, text, plain);
+        text += plain;
+        if (!*text) {
+            return;
+        }
+        text++;
+        const char *end = strchr(text, '\001');
+        if (end && expand_reference(out, text, end)) {
+            text = end + 1;
+        } else {
+            aiodebug_buffer_putc(out, '\001'); /* somebody's own control character */
+        }
+    }
+}
