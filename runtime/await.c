@@ -142,8 +142,7 @@ int aiort_await_at(const aiort_site_t *site, aiort_awaitable_t *awaitable, void 
     aiort__object_t *object = (aiort__object_t *)awaitable;
 
     if (AIORT__UNLIKELY(!object)) {
-        int err = aiort_last_error(); /* of whoever failed to make it */
-        return err ? err : aiort__fail(AIORT_EBADAWAIT);
+        return aiort__not_made();
     }
     if (AIORT__UNLIKELY(!task)) {
         if (object->kind == AIORT_KIND_COROUTINE) {

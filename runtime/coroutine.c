@@ -223,6 +223,6 @@ void aiort__coroutine_destroy(aiort_coroutine_t *coroutine)
         aiort__free(coroutine);
     }
     if (loop) {
-        aiort__unref(&loop->object);
+        aiort__loop_release(loop);
     }
 }

@@ -196,6 +196,13 @@ void aiort__set_current_error(aiort_error_t *error)
     set_slot(aiort__current_error_slot(), (uintptr_t)aiort_ref(error));
 }
 
+int aiort__not_made(void)
+{
+    int err = aiort_last_error();
+
+    return err ? err : aiort__fail(AIORT_EBADAWAIT);
+}
+
 int aiort__failf(int code, const char *format, ...)
 {
     va_list args;

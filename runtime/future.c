@@ -48,6 +48,12 @@ aiort_future_t *aiort__future_new(aiort_loop_t *loop)
 aiort_future_t *aiort_future_new_at(const aiort_site_t *site, aiort_loop_t *loop)
 {
     (void)site;
+    if (!loop) {
+        loop = aiort__tls.running;
+        if (!loop) {
+            return aiort__fail_null(AIORT_ENOLOOP);
+        }
+    }
     int err = aiort__check_thread(loop, NULL, "aiort_future_new");
 
     return err ? aiort__fail_null(err) : aiort__future_new(loop);
@@ -107,7 +113,7 @@ void aiort__future_destroy(aiort_future_t *future)
         ((aiort__special_t *)future)->destroy(future);
         aiort__free(future);
     }
-    aiort__unref(&loop->object);
+    aiort__loop_release(loop);
 }
 
 /* ---- Waiting and completing ---- */

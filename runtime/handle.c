@@ -33,7 +33,7 @@ void aiort__handle_destroy(aiort_handle_t *handle)
 
     if (handle->object.flags & AIORT__POOLED) {
         aiort__pool_put(&loop->pools[AIORT__POOL_SMALL], handle);
-        aiort__unref(&loop->object);
+        aiort__loop_release(loop);
     } else {
         /* Made by another thread: malloc's, and it holds no reference on the loop. */
         aiort__free(handle);
@@ -106,6 +106,8 @@ void aiort__handle_run(aiort_loop_t *loop, aiort_handle_t *handle)
         int err = handle->callback(handle->arg);
         if (AIORT__UNLIKELY(err < 0)) {
             callback_failed(loop, handle, err);
+        } else if (AIORT__UNLIKELY(aiort__tls.current_error != 0)) {
+            aiort__clear_error(); /* what this one has dealt with is not the next one's */
         }
         loop->running_object = NULL;
     } else if (!(handle->object.flags & AIORT__CANCELLED)) {
@@ -133,6 +135,7 @@ void aiort__handle_run_special(aiort_loop_t *loop, aiort_handle_t *handle)
         if (AIORT__UNLIKELY(err < 0)) {
             callback_failed(loop, handle, err);
         }
+        aiort__clear_error();
         handle->u.future = NULL;
         loop->running_object = NULL;
         aiort__unref(&future->object);
@@ -143,6 +146,7 @@ void aiort__handle_run_special(aiort_loop_t *loop, aiort_handle_t *handle)
         if (AIORT__UNLIKELY(err < 0)) {
             callback_failed(loop, handle, err);
         }
+        aiort__clear_error();
         aiort__threadsafe_end(handle);
     }
     loop->running_object = NULL;

@@ -4,8 +4,9 @@
  *
  * Objects. Each begins with aiort__object_t. References are counted without atomics, since objects
  * belong to their loop's thread; the two exceptions, errors and thread-safe handles, say so in
- * their flags. An object of a loop holds a reference on the loop, so that a future that outlives
- * its loop's close can still report through it.
+ * their flags. An object of a loop holds the loop's memory, so that a future that outlives its
+ * loop's close can still report through it. These holds are counted apart from the program's own
+ * references on the loop: when the last of those goes, the loop is closed, whatever it still has.
  *
  * The ready queue is a list through the objects themselves: handles and tasks. Scheduling therefore
  * allocates nothing and cannot fail, and a future's done callbacks and waiting tasks, which form
@@ -185,6 +186,7 @@ struct aiort_loop_s {
     bool closed;
     bool driving;  /* inside run_forever */
     bool embedded; /* over a given uv_loop_t */
+    uint32_t children; /* objects that hold the loop's memory; object.refs are the program's own */
     aiort_task_t *current;
     void *hub_sp;
     void *nowhere;         /* where a task that ended saves its stack pointer */
@@ -273,6 +275,9 @@ static inline int aiort__check_thread(aiort_loop_t *loop, const void *object, co
 
 /* ---- object.c ---- */
 
+AIORT__HIDDEN uint32_t aiort__task_number(void);
+AIORT__HIDDEN void aiort__loop_free(aiort_loop_t *loop); /* loop.c */
+
 AIORT__HIDDEN void *aiort__malloc(size_t size);
 AIORT__HIDDEN void *aiort__realloc(void *memory, size_t size);
 AIORT__HIDDEN void aiort__free(void *memory);
@@ -337,10 +342,17 @@ static inline void aiort__object_init(aiort__object_t *object, aiort_loop_t *loo
     object->trace = 0;
     object->id = ++loop->next_id;
     object->loop = loop;
-    loop->object.refs++;
+    loop->children++;
 }
 
-AIORT__HIDDEN uint32_t aiort__task_number(void);
+/* An object gives its hold on the loop's memory back. */
+static inline void aiort__loop_release(aiort_loop_t *loop)
+{
+    if (--loop->children == 0 && AIORT__UNLIKELY(loop->object.refs == 0)) {
+        aiort__loop_free(loop);
+    }
+}
+
 
 /* ---- error.c ---- */
 
@@ -350,6 +362,8 @@ AIORT__HIDDEN void aiort__clear_error_slot(uintptr_t *slot);
  * there already stays. */
 AIORT__HIDDEN int aiort__fail(int code);
 AIORT__HIDDEN void *aiort__fail_null(int code);
+/* For NULL where an awaitable belongs: the code AIORT_CORO() or the like has left, if any. */
+AIORT__HIDDEN int aiort__not_made(void);
 /* fail() with a message: the text is formatted. */
 AIORT__HIDDEN int aiort__failf(int code, const char *format, ...) AIORT_PRINTF(2, 3);
 AIORT__HIDDEN void aiort__set_current_error(aiort_error_t *error);

@@ -40,20 +40,31 @@ aiort_loop_t *aiort_loop_new(const aiort_loop_options_t *options)
     return loop;
 }
 
-/* With the last reference: the loop is closed here if nobody did, but not reported: C programs end
- * without freeing; libaiodebug says "unclosed event loop" where asked to. */
-void aiort__loop_destroy(aiort_loop_t *loop)
+/* The memory, when neither the program nor an object needs it any more. */
+void aiort__loop_free(aiort_loop_t *loop)
 {
-    if (!loop->closed) {
-        loop->object.refs = 1;
-        aiort_loop_close(loop);
-        if (--loop->object.refs > 0) {
-            return; /* objects of it live on; the last one comes back here */
-        }
-    }
     aiort__stack_pool_destroy(&loop->stacks);
     aiort__pools_destroy(loop);
     aiort__free(loop);
+}
+
+/*
+ * The program's last reference is gone. A loop that nobody closed is closed now, as Python's
+ * garbage collector would: its pending tasks are reported. That it was not closed is for
+ * libaiodebug to say.
+ */
+void aiort__loop_destroy(aiort_loop_t *loop)
+{
+    if (!loop->closed && !aiort_loop_is_running(loop)) {
+        loop->object.refs = 1; /* a handler may take a reference and give it back */
+        aiort_loop_close(loop);
+        if (--loop->object.refs > 0) {
+            return;
+        }
+    }
+    if (loop->children == 0) {
+        aiort__loop_free(loop);
+    }
 }
 
 /* What is queued is dropped; tasks among it are the task list's business. */

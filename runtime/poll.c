@@ -55,19 +55,17 @@ static void on_prepare(uv_prepare_t *prepare)
     if (!loop || loop->driving || aiort__tls.running || aiort__loop_enter(loop)) {
         return;
     }
-    aiort__ref(&loop->object);
+    loop->children++;
     aiort__incoming_drain(loop);
     aiort__timers_due(loop, aiort__now());
     loop->spins = 1;
     aiort__run_ready(loop);
     aiort__loop_leave(loop);
-    if (!loop->closed) {
-        if (aiort__ready(loop) == 0) {
-            uv_idle_stop(&uv->idle);
-        }
-        aiort__uv_arm(loop, aiort__now());
+    if (aiort__ready(loop) == 0) {
+        uv_idle_stop(&uv->idle);
     }
-    aiort__unref(&loop->object);
+    aiort__uv_arm(loop, aiort__now());
+    aiort__loop_release(loop);
 }
 
 void aiort__wake_embedded(aiort_loop_t *loop)

@@ -75,7 +75,7 @@ int aiort_run_at(const aiort_site_t *site, aiort_coroutine_t *coroutine, void **
                  const aiort_loop_options_t *options)
 {
     if (!coroutine) {
-        return aiort_last_error();
+        return aiort__not_made();
     }
     if (aiort__tls.running) {
         aiort_coroutine_close(coroutine);

@@ -89,7 +89,8 @@ aiort_task_t *aiort_create_task_at(const aiort_site_t *site, aiort_loop_t *loop,
 
     (void)site;
     if (AIORT__UNLIKELY(!coroutine)) {
-        return NULL; /* AIORT_CORO() has left its code */
+        aiort__not_made();
+        return NULL;
     }
     if (!loop) {
         loop = aiort__tls.running;
@@ -182,7 +183,7 @@ void aiort__task_destroy(aiort_task_t *task)
         aiort__clear_error_slot(&task->current_error);
     }
     aiort__pool_put(&loop->pools[AIORT__POOL_TASK], task);
-    aiort__unref(&loop->object);
+    aiort__loop_release(loop);
 }
 
 /* A suspended coroutine gets AIORT_ECLOSED from its await, and a chance to release what it holds. */
@@ -243,14 +244,34 @@ void aiort__tasks_close(aiort_loop_t *loop)
 
 /* ---- Cancelling ---- */
 
+static bool waits_for_task(const aiort_task_t *task)
+{
+    return task->waiter && task->waiter->object.kind == AIORT_KIND_TASK &&
+           task->waiter->object.state == AIORT_PENDING;
+}
+
+/* Goes down a chain of tasks that wait for one another step by step, not by recursion: it may be as
+ * long as there are tasks, and this runs on a task's small stack. */
 int aiort__task_cancel(aiort_task_t *task, const char *message)
 {
+    aiort_loop_t *loop = task->future.object.loop;
+    size_t steps = 0;
+
     if (task->future.object.state != AIORT_PENDING) {
         task->future.object.flags &= (uint8_t)~AIORT__UNRETRIEVED;
         return 0;
     }
     task->cancel_requests++;
-    if (task->waiter && aiort__future_cancel(task->waiter, message)) {
+    while (waits_for_task(task) && steps++ < loop->ntasks) {
+        task = (aiort_task_t *)task->waiter;
+        task->cancel_requests++;
+    }
+    if (AIORT__UNLIKELY(waits_for_task(task))) {
+        /* They wait for each other: nobody else would ever wake one of them. */
+        aiort__future_remove(task->waiter, &task->future.object);
+        task->waiter = NULL;
+        aiort__push(loop, &task->future.object);
+    } else if (task->waiter && aiort__future_cancel(task->waiter, message)) {
         return 1;
     }
     task->must_cancel = 1;
@@ -362,7 +383,8 @@ aiort_future_t *aiort__ensure_future(aiort_loop_t *loop, aiort_awaitable_t *awai
     aiort__object_t *object = (aiort__object_t *)awaitable;
 
     if (!object) {
-        return NULL; /* whoever failed to make it has left the code */
+        aiort__not_made();
+        return NULL;
     }
     switch ((aiort_kind_t)object->kind) {
     case AIORT_KIND_FUTURE:

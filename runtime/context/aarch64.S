@@ -171,6 +171,9 @@ aiort__context_init:
  * void aiort__context_walk(void *saved_sp: x0, void (*fn)(void *): x1, void *arg: x2)
  * While fn runs, x29 holds saved_sp and the CFI describes the suspended frame there. As saved_sp
  * points to a frame record, an unwinder that follows these goes the same way.
+ *
+ * The nop: libunwind 1.6 remembers what it found for a return address, where the call counts, and
+ * answers with it when it is later asked for that very instruction. So both have the same CFI.
  */
         .globl  aiort__context_walk
         .hidden aiort__context_walk
@@ -209,6 +212,7 @@ aiort__context_walk:
         .cfi_rel_offset d15, 152
         mov     x0, x2
         blr     x1
+        nop                     /* see above */
         .cfi_restore_state
         ldp     x29, x30, [sp], #16
         .cfi_def_cfa_offset 0

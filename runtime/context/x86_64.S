@@ -127,6 +127,9 @@ aiort__context_init:
  * void aiort__context_walk(void *saved_sp: rdi, void (*fn)(void *): rsi, void *arg: rdx)
  * While fn runs, rbp holds saved_sp and the CFI describes the suspended frame there. Because that is
  * a CFA by rbp with rbp itself saved at a fixed place, libunwind's fast trace follows it too.
+ *
+ * The nop: libunwind 1.6 remembers what it found for a return address, where the call counts, and
+ * answers with it when it is later asked for that very instruction. So both have the same CFI.
  */
         .globl  aiort__context_walk
         .hidden aiort__context_walk
@@ -149,6 +152,7 @@ aiort__context_walk:
         .cfi_offset %r15, -56
         movq    %rdx, %rdi
         call    *%rsi
+        nop                     /* see above */
         .cfi_restore_state
         popq    %rbp
         .cfi_adjust_cfa_offset -8

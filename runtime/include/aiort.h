@@ -368,7 +368,8 @@ typedef enum { AIORT_PENDING = 0, AIORT_FINISHED = 1, AIORT_CANCELLED = 2 } aior
 #define AIORT_FUTURE(task) aiort_task_future(task)
 AIORT_EXTERN aiort_future_t *aiort_task_future(aiort_task_t *task);
 
-/* A pending future of the loop; NULL: UV_ENOMEM. never suspends. asyncio: loop.create_future() */
+/* A pending future of the loop (NULL: the running one). NULL: UV_ENOMEM, AIORT_ENOLOOP.
+ * never suspends. asyncio: loop.create_future() */
 #define aiort_future_new(loop) aiort_future_new_at(AIORT_SITE(NULL), (loop))
 AIORT_EXTERN aiort_future_t *aiort_future_new_at(const aiort_site_t *site, aiort_loop_t *loop);
 

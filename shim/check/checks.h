@@ -63,7 +63,7 @@ typedef enum {
     XX(NON_THREAD_SAFE_CALL, "non-thread-safe-call", ERROR,                                        \
        "a function that is not thread-safe was called from another thread than the loop's",        \
        "a worker thread touched the loop or one of its objects directly",                          \
-       "from other threads use aiort_loop_call_soon_threadsafe() or uv_async_send() and do the "   \
+       "from other threads use aiort_call_soon_threadsafe() or uv_async_send() and do the "   \
        "work in the callback")                                                                     \
     XX(INVALID_STATE, "invalid-state", ERROR,                                                      \
        "a result or an error was set on a future that was already done",                           \
