@@ -8,13 +8,7 @@ static void show(const char *what, int err)
     if (err >= 0)
         printf("%s -> %d\n", what, err);
     else
-        printf("%s %s %s\n", what, aiort_err_name(err), aiort_strerror(err));
-}
-
-/* A cancellation's message is the current error's. */
-static void show_cancelled(const char *what, int err)
-{
-    printf("%s %s %s\n", what, aiort_err_name(err), aiort_error_message(aiort_current_error()));
+        printf("%s %s %s\n", what, aiort_err_name(err), aiort_error_message(aiort_current_error()));
 }
 
 int main(void)
@@ -32,9 +26,9 @@ int main(void)
 
     future = aiort_future_new(loop);
     aiort_future_cancel(future, "why");
-    show_cancelled("cancelled result", aiort_future_result(future, NULL));
-    show_cancelled("cancelled error", aiort_future_error(future, &error));
-    show_cancelled("cancelled result again", aiort_future_result(future, NULL));
+    show("cancelled result", aiort_future_result(future, NULL));
+    show("cancelled error", aiort_future_error(future, &error));
+    show("cancelled result again", aiort_future_result(future, NULL));
     aiort_unref(future);
     aiort_loop_close(loop);
     aiort_unref(loop);
