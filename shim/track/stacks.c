@@ -41,7 +41,7 @@ enum {
     CHUNKS = 1024,
     FIRST_SLOTS = 1024,
     RANGES = 8,
-    SLACK_FIRST = 4, /* internal frames allowed for before any was seen */
+    SLACK_FIRST = 1, /* internal frames allowed for before more were seen: capture itself */
     SLACK_MAX = 32,
 };
 
@@ -371,7 +371,7 @@ static int capture_raw(void **pcs, int keep, int *skip)
         *skip = internal_prefix(pcs, n);
         if (*skip <= extra || n < keep + extra || extra == SLACK_MAX)
             return n;
-        int more = *skip + 2 < SLACK_MAX ? *skip + 2 : SLACK_MAX;
+        int more = *skip < SLACK_MAX ? *skip : SLACK_MAX;
         atomic_store_explicit(&slack, more, memory_order_relaxed);
     }
 }

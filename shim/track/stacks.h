@@ -57,8 +57,9 @@ void aiodebug_stack_add_internal_object(const void *address);
 /* The caller's stack, without internal frames at its innermost end; 0 when it cannot be had. */
 aiodebug_stack_t aiodebug_stack_capture(void);
 
-/* Another thread's stack now (threads.c); 0 when it cannot be had safely. Takes up to 20 ms. Not
- * for a loop's thread: the reporter's and the hang watch's only. */
+/* Another thread's stack now (threads.c); 0 when it cannot be had safely. Takes some 0.1 ms,
+ * but up to 0.3 s when the thread waits for a processor. Not for a loop's thread: the reporter's
+ * and the hang watch's only. */
 aiodebug_stack_t aiodebug_stack_of_thread(pid_t tid);
 
 /* The id of these n return addresses, innermost first; 0 when n is 0 or the table is full. No

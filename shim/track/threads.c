@@ -48,8 +48,9 @@
 enum { IDLE, ASKED, TAKEN, DONE, STATES = 3 };
 
 enum {
-    PATIENCE_NS = 20 * 1000 * 1000, /* for the handler to begin, and again for it to end */
+    PATIENCE_NS = 50 * 1000 * 1000, /* for the handler to begin, and again for it to end */
     ATTEMPTS = 3,
+    PAUSE_NS = 1000 * 1000,
 };
 
 static pthread_mutex_t busy = PTHREAD_MUTEX_INITIALIZER;
@@ -260,6 +261,10 @@ static bool copy_running(pid_t tid)
 static bool copy_thread(pid_t tid, aiodebug_thread_look_t *look)
 {
     for (int i = 0; i < ATTEMPTS; i++) {
+        /* It may have moved between two looks, or be on its way out of the handler still, where
+         * the signal is blocked: let it. */
+        if (i > 0)
+            nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
         aiodebug_thread_look(tid, look);
         if (look->state == AIODEBUG_THREAD_UNKNOWN)
             return false;

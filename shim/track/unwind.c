@@ -11,7 +11,9 @@
  *
  * Bad stacks: a cold step checks each address before it reads it, and so does every read after a
  * frame without unwind information (jitted code). A warm step trusts what it learned at that
- * address, as every fast unwinder does.
+ * address, as every fast unwinder does. Known limit: a library that is unloaded, and replaced at
+ * the same address by another one with the same return address in a frame of another size, is
+ * walked as if it were the first.
  */
 #include "track/unwind.h"
 
@@ -33,7 +35,7 @@ static enum { UNTRIED, MISSING, LOADED } state;
 static const char *library(void)
 {
     /* Tests name a file that is not there. */
-    const char *name = getenv("AIODEBUG_TEST_LIBUNWIND");
+    const char *name = secure_getenv("AIORT_TEST_LIBUNWIND");
     return name != NULL ? name : "libunwind.so.8";
 }
 
