@@ -47,6 +47,28 @@ AIORT_PRINTF(2, 3) static void putf(out_t *out, const char *format, ...)
     }
 }
 
+/* As Python writes a string: in one line, whatever is in it. */
+static void put_quoted(out_t *out, const char *text)
+{
+    const char *quote = strchr(text, '\'') && !strchr(text, '"') ? "\"" : "'";
+
+    puts_to(out, quote);
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '\n' || c == '\r' || c == '\t') {
+            puts_to(out, c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t");
+        } else if (c < 0x20 || c == 0x7f) {
+            putf(out, "\\x%02x", c);
+        } else {
+            if (c == '\\' || c == (unsigned char)*quote) {
+                puts_to(out, "\\");
+            }
+            put(out, text, 1);
+        }
+    }
+    puts_to(out, quote);
+}
+
 static void put_site(out_t *out, const aiort_site_t *site)
 {
     putf(out, "%s:%d", site->file, site->line);
@@ -204,7 +226,9 @@ static void put_error(out_t *out, const aiort_error_t *error)
 {
     const char *message = error->message[0] ? error->message : aiort_strerror(error->code);
 
-    putf(out, "%s('%s')", aiort_err_name(error->code), message);
+    putf(out, "%s(", aiort_err_name(error->code));
+    put_quoted(out, message);
+    puts_to(out, ")");
 }
 
 static void put_outcome(out_t *out, const aiort_future_t *future)
@@ -271,9 +295,10 @@ static void put_task(out_t *out, const aiort_task_t *task)
     bool pending = future->object.state == AIORT_PENDING;
     char name[24];
 
-    putf(out, "<Task %s name='%s' coro=<",
-         pending && task->cancel_requests ? "cancelling" : state_names[future->object.state],
-         aiort__task_name(task, name));
+    putf(out, "<Task %s name=",
+         pending && task->cancel_requests ? "cancelling" : state_names[future->object.state]);
+    put_quoted(out, aiort__task_name(task, name));
+    puts_to(out, " coro=<");
     put_coroutine_body(out, task->coroutine);
     puts_to(out, ">");
     if (pending && task->waiter) {
