@@ -988,3 +988,64 @@ TEST(cancelling_goes_through_a_chain)
     aiort_unref(task);
     drop_loop(loop);
 }
+
+/* A chain as long as there are tasks, cancelled from a task's small stack. */
+typedef struct {
+    aiort_task_t *above;
+} link_t;
+
+static int await_above(void *arg, void **result)
+{
+    return aiort_await(((link_t *)arg)->above, result);
+}
+
+static int cancel_from_task(void *arg, void **result)
+{
+    (void)result;
+    assert_int_equal(aiort_task_cancel(arg, "all the way"), 1);
+    return 0;
+}
+
+TEST(cancelling_a_long_chain_from_a_task)
+{
+    enum { LENGTH = 5000 };
+    aiort_loop_t *loop = new_loop();
+    static link_t links[LENGTH];
+    aiort_task_t *task = start(loop, AIORT_CORO(sleep_ten, NULL));
+    aiort_task_t *last = aiort_ref(task);
+
+    for (int i = 0; i < LENGTH; i++) {
+        links[i].above = task;
+        task = start(loop, AIORT_CORO(await_above, &links[i]));
+    }
+    run_briefly(loop);
+    assert_ok(aiort_loop_run_until_complete(loop, AIORT_CORO(cancel_from_task, task), NULL));
+    assert_code(aiort_loop_run_until_complete(loop, task, NULL), UV_ECANCELED);
+    assert_string_equal(aiort_error_message(aiort_current_error()), "all the way");
+    assert_true(aiort_future_cancelled(AIORT_FUTURE(last)));
+    aiort_unref(last);
+    aiort_unref(task);
+    for (int i = 0; i < LENGTH; i++)
+        aiort_unref(links[i].above);
+    drop_loop(loop);
+}
+
+/* Tasks that wait for each other can be freed by cancelling one of them. */
+TEST(cancelling_a_circle)
+{
+    aiort_loop_t *loop = new_loop();
+    static link_t links[3];
+    aiort_task_t *tasks[3];
+
+    for (int i = 0; i < 3; i++)
+        tasks[i] = start(loop, AIORT_CORO(await_above, &links[i]));
+    for (int i = 0; i < 3; i++)
+        links[i].above = tasks[(i + 1) % 3];
+    run_briefly(loop);
+    assert_int_equal(aiort_task_cancel(tasks[0], NULL), 1);
+    for (int i = 0; i < 3; i++) {
+        assert_code(aiort_loop_run_until_complete(loop, tasks[i], NULL), UV_ECANCELED);
+        aiort_unref(tasks[i]);
+    }
+    drop_loop(loop);
+}

@@ -48,7 +48,8 @@ TEST(run_until_complete_stopped)
     aiort_task_t *task = start(loop, AIORT_CORO(stop_and_sleep, loop));
 
     assert_code(aiort_loop_run_until_complete(loop, task, NULL), AIORT_ESTOPPED);
-    assert_string_equal(aiort_error_message(aiort_current_error()),
+    assert_int_equal(aiort_last_error(), AIORT_ESTOPPED);
+    assert_string_equal(aiort_strerror(AIORT_ESTOPPED),
                         "Event loop stopped before Future completed.");
     assert_false(aiort_future_done(AIORT_FUTURE(task)));
     assert_ok(aiort_loop_run_until_complete(loop, task, NULL));
@@ -256,7 +257,7 @@ TEST(run_reports_failure_while_cancelling)
 
     assert_ok(aiort_run(AIORT_CORO(leave_failing_task, &reports), NULL));
     assert_int_equal(reports.calls, 1);
-    assert_string_equal(reports.message, "unhandled exception during asyncio.run() shutdown");
+    assert_string_equal(reports.message, "unhandled exception during aiort_run() shutdown");
     assert_int_equal(reports.code, UV_EIO);
     assert_non_null(reports.task);
 }

@@ -69,6 +69,7 @@ TEST(sleep_cancel)
     assert_time_near(harness_now() - before, 0);
     aiort_unref(task);
     drop_loop(loop);
+    assert_ok(uv_run(&uv, UV_RUN_DEFAULT)); /* its handles close */
     assert_ok(uv_loop_close(&uv));
 }
 
