@@ -155,7 +155,7 @@ aiort__context_walk:
         nop                     /* see above */
         .cfi_restore_state
         popq    %rbp
-        .cfi_adjust_cfa_offset -8
+        .cfi_def_cfa_offset 8   /* adjusted, clang 14 would reckon from the state left */
         .cfi_restore %rbp
         ret
         .cfi_endproc

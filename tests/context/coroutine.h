@@ -22,6 +22,9 @@
 #define NOINLINE __attribute__((noipa))
 #endif
 
+/* Also without optimisation, for the same frames in every build. */
+#define ALWAYS_INLINE __attribute__((always_inline)) static inline
+
 enum { STACK_SIZE = 128 * 1024 };
 
 typedef struct co {
@@ -79,13 +82,13 @@ static inline void co_init(co_t *co, void (*body)(co_t *), void *arg)
     co_init_at(co, stack, 0, body, arg);
 }
 
-static inline void co_resume(co_t *co)
+ALWAYS_INLINE void co_resume(co_t *co)
 {
     co->resumer = co_current;
     co_switch(co, false);
 }
 
-static inline void co_yield (co_t *self)
+ALWAYS_INLINE void co_suspend(co_t *self)
 {
     co_switch(self->resumer, false);
 }

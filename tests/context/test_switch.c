@@ -25,7 +25,7 @@ static void say_three(co_t *self)
 
     for (int i = 0; i < 3; i++) {
         note(text[i]);
-        co_yield (self);
+        co_suspend(self);
     }
 }
 
@@ -51,7 +51,7 @@ static void resume_inner(co_t *self)
     while (!inner->finished) {
         co_resume(inner);
         note('-');
-        co_yield (self);
+        co_suspend(self);
     }
 }
 
@@ -89,7 +89,7 @@ static void keep_values(co_t *self)
         double x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3], x4 = x[4], x5 = x[5], x6 = x[6];
         double x7 = x[7], x8 = x[8], x9 = x[9];
 
-        co_yield (self);
+        co_suspend(self);
         CHECK(n0 == n[0] && n1 == n[1] && n2 == n[2] && n3 == n[3] && n4 == n[4] && n5 == n[5]);
         CHECK(n6 == n[6] && n7 == n[7] && n8 == n[8] && n9 == n[9] && n10 == n[10]);
         CHECK(n11 == n[11] && n[12] == (seed ^ (uint64_t)12 << 56));
@@ -250,7 +250,7 @@ static void print_numbers(co_t *self)
         CHECK((uintptr_t)aligned % 16 == 0);
         snprintf(text, sizeof(text), "%.3f %Lg %d", x, (long double)i / 2, i);
         CHECK(strncmp(text, "0.333 ", 6) == 0);
-        co_yield (self);
+        co_suspend(self);
     }
 }
 
@@ -276,7 +276,7 @@ static void round_upward(co_t *self)
 {
     CHECK(fegetround() == FE_TONEAREST);
     fesetround(FE_UPWARD);
-    co_yield (self);
+    co_suspend(self);
 #if defined(AIORT_CONTEXT_FPU)
     CHECK(fegetround() == FE_UPWARD);
 #else
@@ -316,7 +316,7 @@ NOINLINE static int sum_up_to(co_t *self, int n)
     if (n == 0) {
         return 0;
     }
-    co_yield (self);
+    co_suspend(self);
     sum = n + sum_up_to(self, n - 1);
     CHECK(frame[n % 128] == (char)n);
     return sum;
@@ -407,7 +407,7 @@ static frames_t seen;
 NOINLINE static void leaf(co_t *self)
 {
     collect(&seen);
-    co_yield (self);
+    co_suspend(self);
     __asm__ volatile("");
 }
 

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The switch for x86-64, System V ABI. See context.h.
+ *
+ * A suspended context, upwards from its saved sp:
+ *
+ *     [ mxcsr, x87 control word ]   only with -DAIORT_CONTEXT_FPU (2 ns more a switch)
+ *     r15 r14 r13 r12 rbx rbp
+ *     return address
+ *
+ * All contexts have this one layout, so the CFI stays true when rsp moves from one to the other.
+ * Only indirect-branch tracking is claimed in the note below. Shadow stacks are not: the `ret` goes
+ * to another stack than the `call` came from.
+ */
+#if defined(__x86_64__) && defined(__LP64__) && !defined(AIORT_CONTEXT_UCONTEXT)
+
+#if defined(AIORT_CONTEXT_FPU)
+#define FPU_SIZE 8
+#else
+#define FPU_SIZE 0
+#endif
+#define FRAME_SIZE (FPU_SIZE + 56) /* return address included */
+
+        .text
+
+        .macro save reg
+        pushq   %\reg
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %\reg, 0
+        .endm
+
+        .macro load reg
+        popq    %\reg
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore %\reg
+        .endm
+
+/* void aiort__context_switch(void **save_sp: rdi, void *to_sp: rsi) */
+        .globl  aiort__context_switch
+        .hidden aiort__context_switch
+        .type   aiort__context_switch, @function
+        .p2align 4
+aiort__context_switch:
+        .cfi_startproc
+        endbr64
+        save    rbp
+        save    rbx
+        save    r12
+        save    r13
+        save    r14
+        save    r15
+#if FPU_SIZE
+        subq    $FPU_SIZE, %rsp
+        .cfi_adjust_cfa_offset FPU_SIZE
+        stmxcsr (%rsp)
+        fnstcw  4(%rsp)
+#endif
+        movq    %rsp, (%rdi)
+        movq    %rsi, %rsp
+#if FPU_SIZE
+        ldmxcsr (%rsp)
+        fldcw   4(%rsp)
+        addq    $FPU_SIZE, %rsp
+        .cfi_adjust_cfa_offset -FPU_SIZE
+#endif
+        load    r15
+        load    r14
+        load    r13
+        load    r12
+        load    rbx
+        load    rbp
+        ret
+        .cfi_endproc
+        .size   aiort__context_switch, . - aiort__context_switch
+
+/*
+ * Where the first switch to a context returns to, with entry in r12 and its argument in r13. The
+ * stack pointer is aligned, as before a call. No return address: backtraces end here.
+ */
+        .type   aiort__context_start, @function
+        .p2align 4
+aiort__context_start:
+        .cfi_startproc
+        .cfi_undefined %rip
+        .cfi_undefined %rbp
+        nop                     /* for unwinders that look up the return address minus one */
+.Lstart:
+        movq    %r13, %rdi
+        call    *%r12
+        ud2
+        .cfi_endproc
+        .size   aiort__context_start, . - aiort__context_start
+
+/*
+ * void *aiort__context_init(void *stack_top: rdi, void (*entry)(void *): rsi, void *arg: rdx)
+ * The 16 bytes of zeros at the very top end the walk of an unwinder that knows no CFI, as rbp = 0
+ * ends one that follows frame pointers.
+ */
+        .globl  aiort__context_init
+        .hidden aiort__context_init
+        .type   aiort__context_init, @function
+        .p2align 4
+aiort__context_init:
+        .cfi_startproc
+        endbr64
+        leaq    -(16 + FRAME_SIZE)(%rdi), %rax
+        leaq    .Lstart(%rip), %rcx
+        xorl    %r8d, %r8d
+#if FPU_SIZE
+        stmxcsr (%rax)
+        fnstcw  4(%rax)
+#endif
+        movq    %r8, (FPU_SIZE + 0)(%rax)       /* r15 */
+        movq    %r8, (FPU_SIZE + 8)(%rax)       /* r14 */
+        movq    %rdx, (FPU_SIZE + 16)(%rax)     /* r13 */
+        movq    %rsi, (FPU_SIZE + 24)(%rax)     /* r12 */
+        movq    %r8, (FPU_SIZE + 32)(%rax)      /* rbx */
+        movq    %r8, (FPU_SIZE + 40)(%rax)      /* rbp */
+        movq    %rcx, (FPU_SIZE + 48)(%rax)
+        movq    %r8, -16(%rdi)
+        movq    %r8, -8(%rdi)
+        ret
+        .cfi_endproc
+        .size   aiort__context_init, . - aiort__context_init
+
+/*
+ * void aiort__context_walk(void *saved_sp: rdi, void (*fn)(void *): rsi, void *arg: rdx)
+ * While fn runs, rbp holds saved_sp and the CFI describes the suspended frame there. Because that is
+ * a CFA by rbp with rbp itself saved at a fixed place, libunwind's fast trace follows it too.
+ *
+ * The nop: libunwind 1.6 remembers what it found for a return address, where the call counts, and
+ * answers with it when it is later asked for that very instruction. So both have the same CFI.
+ */
+        .globl  aiort__context_walk
+        .hidden aiort__context_walk
+        .type   aiort__context_walk, @function
+        .p2align 4
+aiort__context_walk:
+        .cfi_startproc
+        endbr64
+        pushq   %rbp
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset %rbp, 0
+        movq    %rdi, %rbp
+        .cfi_remember_state
+        .cfi_def_cfa %rbp, FRAME_SIZE
+        .cfi_offset %rbp, -16
+        .cfi_offset %rbx, -24
+        .cfi_offset %r12, -32
+        .cfi_offset %r13, -40
+        .cfi_offset %r14, -48
+        .cfi_offset %r15, -56
+        movq    %rdx, %rdi
+        call    *%rsi
+        .cfi_restore_state
+        popq    %rbp
+        .cfi_def_cfa_offset 8   /* adjusted, clang 14 would reckon from the state left */
+        .cfi_restore %rbp
+        ret
+        .cfi_endproc
+        .size   aiort__context_walk, . - aiort__context_walk
+
+        .section .note.gnu.property, "a", %note
+        .p2align 3
+        .long   4               /* name size */
+        .long   16              /* descriptor size */
+        .long   5               /* NT_GNU_PROPERTY_TYPE_0 */
+        .asciz  "GNU"
+        .long   0xc0000002      /* GNU_PROPERTY_X86_FEATURE_1_AND */
+        .long   4
+        .long   1               /* IBT, and not 2, SHSTK */
+        .long   0
+
+#endif
+
+#if defined(__linux__)
+        .section .note.GNU-stack, "", %progbits
+#endif
