@@ -256,11 +256,15 @@ static void name_function(answer_t *answer)
         out->function = aiodebug_symbol_display(stub);
 }
 
+static void watch_forks(void);
+
 /* Copies the answer for `address` to `out`, finding it first when it is not yet known. */
 static int ask(uintptr_t address, int kind, aiodebug_frame_t *out, int max)
 {
     aiodebug_frame_t frames[INLINE_MAX];
     answer_t fresh = {.address = address, .kind = kind, .frames = frames};
+    static pthread_once_t watched = PTHREAD_ONCE_INIT;
+    pthread_once(&watched, watch_forks);
     int dwarf = aiodebug_dwarf_load(libdw, say);
     uint64_t generation = aiodebug_modules_refresh();
     pthread_mutex_lock(&work_lock);
@@ -316,16 +320,42 @@ void aiodebug_symbols_modules_changed(void)
     aiodebug_modules_refresh();
 }
 
+/* Which locks this thread holds across fork(): see before_fork(). */
+static _Thread_local bool fork_has_load, fork_has_list;
+
+/* Not the work lock, which may be held for long; what it guards can be done without in the child.
+ */
+static void before_fork(void)
+{
+    fork_has_load = aiodebug_dwarf_before_fork();
+    fork_has_list = aiodebug_modules_before_fork();
+}
+
+static void after_fork_parent(void)
+{
+    if (fork_has_list)
+        aiodebug_modules_after_fork_parent();
+    if (fork_has_load)
+        aiodebug_dwarf_after_fork_parent();
+    fork_has_list = fork_has_load = false;
+}
+
 void aiodebug_symbols_after_fork_child(void)
 {
     bool at_work = pthread_mutex_trylock(&work_lock) != 0;
     work_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     aiodebug_text_reset();
-    aiodebug_modules_after_fork(at_work);
-    aiodebug_dwarf_after_fork();
+    aiodebug_modules_after_fork_child(fork_has_list, at_work);
+    aiodebug_dwarf_after_fork_child(fork_has_load);
+    fork_has_list = fork_has_load = false;
     if (at_work) {
         aiodebug_source_reset();
         answers = NULL;
         answer_count = answer_capacity = 0;
     }
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(before_fork, after_fork_parent, aiodebug_symbols_after_fork_child);
 }

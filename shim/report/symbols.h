@@ -71,7 +71,8 @@ bool aiodebug_symbols_startup(const aiodebug_frame_t *frame);
 void aiodebug_symbols_modules_changed(void);
 
 /* In the child of fork(), before anything else here: a lock that another thread held at that moment
-   is made anew, and what it protected is dropped. Strings given out before stay valid. */
+   is made anew, and what it protected is dropped. Strings given out before stay valid. Called by
+   itself from the first frame on; calling it once more does no harm. */
 void aiodebug_symbols_after_fork_child(void);
 
 #endif

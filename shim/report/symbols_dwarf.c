@@ -10,6 +10,7 @@
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +64,7 @@ struct aiodebug_dwarf {
 };
 
 static _Atomic int state;
-static atomic_flag loading = ATOMIC_FLAG_INIT;
+static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static bool find_functions(void *handle)
 {
@@ -83,18 +84,22 @@ static bool find_functions(void *handle)
 int aiodebug_dwarf_load(const char *library, void (*say)(const char *))
 {
     char line[256];
-    int now = atomic_load_explicit(&state, memory_order_acquire);
-    if (now != DWARF_LOADING || atomic_flag_test_and_set(&loading))
+    int now = aiodebug_dwarf_state();
+    if (now != DWARF_LOADING || pthread_mutex_trylock(&load_lock) != 0)
         return now;
-    void *handle = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
-    now = handle && find_functions(handle) ? DWARF_READY : DWARF_MISSING;
-    atomic_store_explicit(&state, now, memory_order_release);
-    if (now == DWARF_MISSING) {
-        const char *why = handle ? NULL : dlerror();
-        snprintf(line, sizeof line, "frames have no file and line: %s",
-                 why ? why : "libdw is too old");
-        say(line);
+    now = aiodebug_dwarf_state();
+    if (now == DWARF_LOADING) {
+        void *handle = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
+        now = handle && find_functions(handle) ? DWARF_READY : DWARF_MISSING;
+        atomic_store_explicit(&state, now, memory_order_release);
+        if (now == DWARF_MISSING) {
+            const char *why = handle ? NULL : dlerror();
+            snprintf(line, sizeof line, "frames have no file and line: %s",
+                     why ? why : "libdw is too old");
+            say(line);
+        }
     }
+    pthread_mutex_unlock(&load_lock);
     return now;
 }
 
@@ -103,11 +108,24 @@ int aiodebug_dwarf_state(void)
     return atomic_load_explicit(&state, memory_order_acquire);
 }
 
-/* A load that fork() has cut off goes on in the parent only: the child tries again. */
-void aiodebug_dwarf_after_fork(void)
+/* fork() waits for a load to end, else the child would have the loader's lock for ever. True when
+ * it has. */
+bool aiodebug_dwarf_before_fork(void)
 {
-    if (aiodebug_dwarf_state() == DWARF_LOADING)
-        atomic_flag_clear(&loading);
+    return aiodebug_lock_soon(&load_lock);
+}
+
+void aiodebug_dwarf_after_fork_parent(void)
+{
+    pthread_mutex_unlock(&load_lock);
+}
+
+void aiodebug_dwarf_after_fork_child(bool complete)
+{
+    if (pthread_mutex_trylock(&load_lock) != 0 && !complete &&
+        aiodebug_dwarf_state() == DWARF_LOADING)
+        atomic_store(&state, DWARF_MISSING);
+    load_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }
 
 static void add_span(aiodebug_dwarf_t *d, Dwarf_Addr start, Dwarf_Addr end, const Dwarf_Die *unit)

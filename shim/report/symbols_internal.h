@@ -19,6 +19,7 @@
 #define AIODEBUG_REPORT_SYMBOLS_INTERNAL_H
 
 #include <link.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -115,13 +116,19 @@ aiodebug_module_t *aiodebug_module_next(size_t *index);
 bool aiodebug_modules_internal(uintptr_t pc);
 bool aiodebug_module_path_is(const char *path, const char *prefix);
 void aiodebug_modules_trim(void);
-void aiodebug_modules_after_fork(bool drop);
+void aiodebug_modules_iterate(int (*look)(struct dl_phdr_info *, size_t, void *), void *argument);
+bool aiodebug_lock_soon(pthread_mutex_t *lock);
+bool aiodebug_modules_before_fork(void);
+void aiodebug_modules_after_fork_parent(void);
+void aiodebug_modules_after_fork_child(bool complete, bool drop);
 
 /* symbols_dwarf.c */
 enum { DWARF_MISSING = -1, DWARF_LOADING = 0, DWARF_READY = 1 };
 int aiodebug_dwarf_load(const char *library, void (*say)(const char *));
 int aiodebug_dwarf_state(void);
-void aiodebug_dwarf_after_fork(void);
+bool aiodebug_dwarf_before_fork(void);
+void aiodebug_dwarf_after_fork_parent(void);
+void aiodebug_dwarf_after_fork_child(bool complete);
 aiodebug_dwarf_t *aiodebug_dwarf_open(const aiodebug_image_t *image);
 void aiodebug_dwarf_close(aiodebug_dwarf_t *dwarf);
 int aiodebug_dwarf_frames(aiodebug_module_t *module, uint64_t address, aiodebug_frame_t *out,

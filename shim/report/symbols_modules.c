@@ -214,6 +214,18 @@ static bool same_module(const aiodebug_module_t *module, const sighting_t *s)
            (s->id_length > 0 || !module->gone);
 }
 
+/* For fork(), which is not to be held up for long, nor for ever where the holder needs what the
+   forking thread has. */
+bool aiodebug_lock_soon(pthread_mutex_t *lock)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 100 * 1000 * 1000;
+    until.tv_sec += until.tv_nsec / (1000 * 1000 * 1000);
+    until.tv_nsec %= 1000 * 1000 * 1000;
+    return pthread_mutex_timedlock(lock, &until) == 0;
+}
+
 bool aiodebug_module_path_is(const char *path, const char *prefix)
 {
     const char *slash = strrchr(path, '/');
@@ -304,6 +316,25 @@ static void read_list(void)
     atomic_store_explicit(&known_subs, scan.subs, memory_order_release);
 }
 
+/* Reads the list again if it has changed; true when it had. */
+static bool refresh_has_news(void)
+{
+    pthread_mutex_lock(&list_lock);
+    bool news = !list_is_current();
+    if (news)
+        read_list();
+    pthread_mutex_unlock(&list_lock);
+    return news;
+}
+
+/* Calls dl_iterate_phdr(), of which all calls are made under the list lock. */
+void aiodebug_modules_iterate(int (*look)(struct dl_phdr_info *, size_t, void *), void *argument)
+{
+    pthread_mutex_lock(&list_lock);
+    dl_iterate_phdr(look, argument);
+    pthread_mutex_unlock(&list_lock);
+}
+
 /* Gives a number that differs from the last one when answers given before may no longer hold. */
 uint64_t aiodebug_modules_refresh(void)
 {
@@ -364,9 +395,8 @@ bool aiodebug_modules_internal(uintptr_t pc)
                 pc >= atomic_load_explicit(&internal[i].low, memory_order_acquire))
                 return true;
         }
-        if (attempt == 0 && list_is_current())
+        if (attempt == 0 && !refresh_has_news())
             return false;
-        aiodebug_modules_refresh();
     }
     return false;
 }
@@ -409,13 +439,24 @@ void aiodebug_modules_trim(void)
     }
 }
 
-/* In a child of fork(). `drop`: the modules' files and DWARF were being worked on at that moment.
- */
-void aiodebug_modules_after_fork(bool drop)
+/* With the list lock held across fork() the loader's lock is not held by a look at the list, which
+   in the child would be for ever. True when it was had. */
+bool aiodebug_modules_before_fork(void)
+{
+    return aiodebug_lock_soon(&list_lock);
+}
+
+void aiodebug_modules_after_fork_parent(void)
+{
+    pthread_mutex_unlock(&list_lock);
+}
+
+/* `complete`: the list lock was had. `drop`: the modules' files and DWARF were being worked on. */
+void aiodebug_modules_after_fork_child(bool complete, bool drop)
 {
     bool list_was_locked = pthread_mutex_trylock(&list_lock) != 0;
     list_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    if (!drop && !list_was_locked)
+    if (!drop && (complete || !list_was_locked))
         return;
     /* Left to leak: what was half changed cannot be freed. */
     modules = NULL;

@@ -206,13 +206,13 @@ static int look_at_module(struct dl_phdr_info *info, size_t size, void *argument
 static void add_memory(aiodebug_symtab_t *table, const aiodebug_module_t *module)
 {
     memory_t memory = {.module = module};
-    dl_iterate_phdr(look_at_module, &memory);
+    aiodebug_modules_iterate(look_at_module, &memory);
     if (memory.count == 0 || memory.string_size == 0 || !reserve(table, memory.count))
         return;
     memory.symbols = malloc(memory.count * sizeof *memory.symbols);
     memory.strings = malloc(memory.string_size);
     if (memory.symbols && memory.strings)
-        dl_iterate_phdr(look_at_module, &memory);
+        aiodebug_modules_iterate(look_at_module, &memory);
     if (memory.found) {
         for (size_t i = 0; i < memory.count; i++)
             add(table, &memory.symbols[i], memory.strings, memory.string_size);

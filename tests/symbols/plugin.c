@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A library: linked to program.c, opened and replaced by reload.c. ALPHA and PADDING make different ones. */
+/* A library: linked to program.c, opened and replaced by reload.c. ALPHA and PADDING make different
+ * ones. */
 #include "plugin.h"
 #include "probe.h"
 
@@ -25,8 +26,8 @@ NOINLINE static void HELPER(plugin_function_t *function, const char *tag)
     STAY();
 }
 
-__attribute__((visibility("default"))) void plugin_enter(plugin_function_t *function,
-                                                         const char *tag) /* @plugin_enter_definition */
+__attribute__((visibility("default"))) void plugin_enter(
+    plugin_function_t *function, const char *tag) /* @plugin_enter_definition */
 {
     HELPER(function, tag); /* @plugin_enter */
     STAY();

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The printing half of the tests. Built into libprobe.so together with shim/report/symbols*.c, so that the
- * programs under test are ordinary programs, compiled and stripped in every way.
+ * The printing half of the tests. Built into libprobe.so together with shim/report/symbols*.c, so
+ * that the programs under test are ordinary programs, compiled and stripped in every way.
  *
- * PROBE_DEBUG_DIR and PROBE_LIBDW stand for /usr/lib/debug and libdw.so.1; PROBE_COLUMNS prints columns,
- * PROBE_SOURCE the line of source, PROBE_MODULE the module's path and build-id.
+ * PROBE_DEBUG_DIR and PROBE_LIBDW stand for /usr/lib/debug and libdw.so.1; PROBE_COLUMNS prints
+ * columns, PROBE_SOURCE the line of source, PROBE_MODULE the module's path and build-id.
  */
 #include <execinfo.h>
 #include <stdbool.h>

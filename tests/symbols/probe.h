@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the test programs call to have frames named by the shim's code (libprobe.so has it inside). */
+/* What the test programs call to have frames named by the shim's code (libprobe.so has it inside).
+ */
 #ifndef TESTS_SYMBOLS_PROBE_H
 #define TESTS_SYMBOLS_PROBE_H
 

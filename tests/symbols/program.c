@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The program that is compiled in every way: static, exported and inlined functions, function pointers, and
-   a library (plugin.c) linked to it. run.sh finds the lines by the marks. */
+/* The program that is compiled in every way: static, exported and inlined functions, function
+   pointers, and a library (plugin.c) linked to it. run.sh finds the lines by the marks. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

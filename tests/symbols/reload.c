@@ -2,11 +2,11 @@
 /*
  * Libraries that come and go. The first argument says what happens, the others are paths.
  *
- *   later LIBRARY             a frame is named, then the library opened by a relative name, then chdir()
- *   replaced LIBRARY NEW      the library's file is replaced by another before anything in it is named
- *   gone LIBRARY              a stack is named after its library was closed
- *   other LIBRARY SECOND      likewise, but SECOND now lies where the library was
- *   again LIBRARY LIBRARY     closed and opened at the same place
+ *   later LIBRARY             a frame is named, then the library opened by a relative name, then
+ * chdir() replaced LIBRARY NEW      the library's file is replaced by another before anything in it
+ * is named gone LIBRARY              a stack is named after its library was closed other LIBRARY
+ * SECOND      likewise, but SECOND now lies where the library was again LIBRARY LIBRARY     closed
+ * and opened at the same place
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -274,15 +274,27 @@ same "another library of the same layout" "old: unknown" "$("$bin/reload" other 
 
 # --------------------------------------------------------------------------------------------- C++, libdw
 
-build "$bin/libnames.so" "$CXX" -std=c++11 -g -O1 -fPIC -shared names.cc
-build "$bin/names_with" "$CXX" -x c -g -O0 names_main.c -x none -L"$bin" -lnames -Wl,--no-as-needed -lstdc++
-if build "$bin/names_without" gcc -g -O0 names_main.c -L"$bin" -lnames; then
-    cxx_line() { grep -n "// @$1$" names.cc | cut -d: -f1; }
-    same "C++ with a demangler" "names: space::Thing::method(char const*, int) const::{lambda(int)#1}::operator()(int) const names.cc:$(cxx_line lambda)
-names: space::Thing::method(char const*, int) const names.cc:$(cxx_line method)
-names: void space::generic<long>(char const*, long) names.cc:$(cxx_line generic)
-names: names names.cc:$(cxx_line names)
-names: main names_main.c:$(grep -n 'names("' names_main.c | cut -d: -f1)" "$("$bin/names_with")"
+cxx_line() { grep -n "// @$1$" names.cc | cut -d: -f1; }
+names_stack() { # NAMES...: of lambda, method, generic
+    printf 'names: %s\n' "$1 names.cc:$(cxx_line lambda)" "$2 names.cc:$(cxx_line method)" \
+        "$3 names.cc:$(cxx_line generic)" "names names.cc:$(cxx_line names)" \
+        "main names_main.c:$(grep -n 'names("' names_main.c | cut -d: -f1)"
+}
+if check "C++ compiles" "$CXX" -std=c++11 -g -O1 -fPIC -c names.cc -o names.o && [ -e names.o ]; then
+    build "$bin/libnames.so" gcc -shared names.o
+    build "$bin/names" gcc -g -O0 names_main.c -L"$bin" -lnames
+    same "C++ without a demangler" "$(names_stack 'operator()' method 'generic<long int>')" "$("$bin/names")"
+    build "$bin/names" gcc -g -O0 names_main.c -L"$bin" -lnames -Wl,--no-as-needed -lstdc++
+    same "C++ with a demangler" "$(names_stack \
+        'space::Thing::method(char const*, int) const::{lambda(int)#1}::operator()(int) const' \
+        'space::Thing::method(char const*, int) const' 'void space::generic<long>(char const*, long)')" \
+        "$("$bin/names")"
+    objcopy --strip-debug "$bin/libnames.so"
+    same "C++ without debug information" "names: void space::generic<long>(char const*, long)" \
+        "$("$bin/names" | sed -n 3p)"
+    build "$bin/names" gcc -g -O0 names_main.c -L"$bin" -lnames
+    same "C++ without debug information or demangler" "names: _ZN5space7genericIlEEvPKcT_" \
+        "$("$bin/names" | sed -n 3p)"
 fi
 
 build "$bin/program" gcc -g -O0 program.c -L"$bin" -lplugin
@@ -303,5 +315,16 @@ __attribute__((constructor)) static void loaded(void) { _exit(write(1, "debuginf
 gcc -shared -fPIC -Wl,-soname,libdebuginfod.so.1 client.c -o "$bin/libdebuginfod.so.1"
 separate
 same "debuginfod is not asked" "" "$(DEBUGINFOD_URLS=http://127.0.0.1:9/ unnamed)"
+
+# ------------------------------------------------------------------------------------------- the inner parts
+
+unset PROBE_DEBUG_DIR
+# shellcheck disable=SC2086
+$CC -std=gnu11 -O2 -g -D_GNU_SOURCE= $instrument -rdynamic -pthread -I"$ROOT/shim" "$here/unit.c" \
+    "$ROOT"/shim/report/symbols*.c -o "$bin/unit" -lcmocka -ldl || failed=$((failed + 1))
+build "$scratch/damaged.so" gcc -g -O1 -fPIC -shared plugin.c
+unit() { "$bin/unit" "$scratch/damaged.so" 2>&1 | tee "$scratch/unit.log"; return "${PIPESTATUS[0]}"; }
+check "unit tests" unit
+grep '^first frame' "$scratch/unit.log"
 
 finish
