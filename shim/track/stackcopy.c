@@ -11,9 +11,11 @@
  * built with frame pointers cannot be left without it. The walk starts with an rbp that points into
  * a small area of its own (`bait`): where a step ends up in there, that frame is the first that
  * needs rbp, whose value then is the address of a slot on the stack that has a return address above
- * it. Going outwards from the frame's end, the first slot is taken whose return address is behind a
- * call of that very function; if there is none, the first one behind an indirect call, or behind a
- * call of a function that may have jumped here, that looks like a frame record.
+ * it. Stacks are littered with old frames, so the slot is chosen by two signs: the return address
+ * is behind a call of that very function, and the slot is as far from the frame's end as the
+ * function's first instructions say. Both signs are best; the distance alone will do (the function
+ * called may have jumped on to this one), and so will the call alone (the frame may have grown).
+ * Where neither is to be seen the walk ends: a short stack is better than a wrong one.
  */
 #include "track/stackcopy.h"
 
@@ -212,23 +214,59 @@ static match_t call_before(uintptr_t address, uintptr_t function)
     return indirect ? SOME_CALL : NO_CALL;
 }
 
+/* What the beginning of a function takes from rsp: by the first instruction that does so, and by
+ * all (large frames are taken in steps). */
+typedef struct {
+    uintptr_t first, all;
+} taken_t;
+
+static taken_t prologue(uintptr_t function)
+{
+    enum { LOOK_AT = 96 };
+    unsigned char bytes[LOOK_AT + 8];
+    taken_t taken = {0, 0};
+    if (!peek(function, bytes, sizeof(bytes)))
+        return taken;
+    for (int i = 0; i < LOOK_AT; i++) {
+        const unsigned char *p = bytes + i;
+        if (p[0] != 0x48 || (p[1] != 0x83 && p[1] != 0x81) || p[2] != 0xec) /* sub $n, %rsp */
+            continue;
+        uintptr_t n = p[1] == 0x83 ? p[3] : relative(0, p + 3);
+        taken.first = taken.first == 0 ? n : taken.first;
+        taken.all += n;
+    }
+    return taken;
+}
+
+/* That rbp may be this far above rsp: only pushed registers besides. */
+static bool fits(taken_t taken, uintptr_t distance)
+{
+    enum { PUSHED = 5 * 8 + 8 };
+    return distance - taken.first <= PUSHED || distance - taken.all <= PUSHED;
+}
+
 /* rbp in the frame at the cursor, as an address in the copy; 0: nothing fits. */
 static uintptr_t guess_rbp(walk_t *walk, uintptr_t sp)
 {
     unw_proc_info_t function;
     if (aiodebug_unwind_ops.get_proc_info(&walk->cursor, &function) < 0)
         return 0;
-    uintptr_t end = walk->hi - sp > GUESS_REACH ? sp + GUESS_REACH : walk->hi, second = 0;
+    taken_t taken = prologue(function.start_ip);
+    uintptr_t end = walk->hi - sp > GUESS_REACH ? sp + GUESS_REACH : walk->hi;
+    uintptr_t second = 0, third = 0;
     for (uintptr_t slot = (sp + 7) & ~(uintptr_t)7; slot + 16 <= end; slot += 8) {
-        const uintptr_t *word = (const uintptr_t *)slot;
-        match_t match = call_before(word[1], function.start_ip);
-        if (match == CALL_OF_IT)
+        match_t match = call_before(((const uintptr_t *)slot)[1], function.start_ip);
+        if (match == NO_CALL)
+            continue;
+        bool fit = fits(taken, slot - sp);
+        if (match == CALL_OF_IT && fit)
             return slot;
-        bool record = word[0] > slot + 8 && word[0] + 16 <= walk->hi && word[0] % 8 == 0;
-        if (match == SOME_CALL && record && second == 0)
+        if (fit && second == 0)
             second = slot;
+        if (match == CALL_OF_IT && third == 0)
+            third = slot;
     }
-    return second;
+    return second != 0 ? second : third;
 }
 
 /* ------------------------------------------------------------------------------------ the walk */

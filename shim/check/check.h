@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The checks, one function for each event at which something can be wrong. interpose/ calls them;
+ * each looks at what track/ knows and, where something is wrong, submits a record.
+ */
+#ifndef AIODEBUG_CHECK_CHECK_H
+#define AIODEBUG_CHECK_CHECK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <aiort.h>
+
+/* reports.c: what the runtime itself noticed. 1: it was logged (or is not wanted). */
+int aiodebug_check_report(aiort_loop_t *loop, const aiort_report_t *report);
+/* Fills in where the objects were created. */
+void aiodebug_check_enrich(aiort_loop_t *loop, aiort_report_t *report);
+
+/* timing.c: a step that took so many ticks; the selector. */
+void aiodebug_check_slow_step(aiort_loop_t *loop, const void *ended, uint64_t ticks);
+void aiodebug_check_poll(aiort_loop_t *loop, double timeout, uint64_t ticks, int events);
+
+/* ownership.c: a call on a loop that runs in another thread. 0: let it through. */
+int aiodebug_check_wrong_thread(aiort_loop_t *loop, const void *object, const char *function);
+
+/* lifetime.c */
+void aiodebug_check_invalid_state(aiort_future_t *future, const char *function);
+void aiodebug_check_pending_at_close(aiort_loop_t *loop, size_t pending);
+void aiodebug_check_unclosed_loop(aiort_loop_t *loop, uint32_t trace);
+/* At exit: every loop nobody closed. */
+void aiodebug_check_unclosed_loops(void);
+/* In a signal handler. */
+void aiodebug_check_stack_overflow(const char *name, size_t size, const void *ucontext);
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libaiort's seams. Each notes what happened and asks the check; there is no real function to call,
+ * since the library's own definitions do nothing.
+ *
+ * All of these run on a loop's thread and, but for the last, perhaps on a coroutine's small stack.
+ */
+#include <stdio.h>
+
+#include "../check/check.h"
+#include "../config.h"
+#include "../init.h"
+#include "../report/lookup.h"
+#include "../track/clock.h"
+#include "../track/runtime.h"
+#include "../track/stacks.h"
+#include "interpose.h"
+
+AIODEBUG_INTERPOSE void aiort_instrument_attach(const aiort_instrument_api_t *api)
+{
+    if (api->version < 1 || !aiodebug_on()) {
+        return;
+    }
+    aiodebug_runtime_attach(api);
+    aiodebug_at_exit(aiodebug_check_unclosed_loops);
+    aiodebug_at_fork_child(aiodebug_loops_after_fork_child);
+}
+
+static inline bool at_work(void)
+{
+    return __builtin_expect(aiodebug_aiort != NULL, 1);
+}
+
+/* ---- Lives ---- */
+
+AIODEBUG_INTERPOSE uint32_t aiort_instrument_created(aiort_kind_t kind, void *object)
+{
+    if (!at_work()) {
+        return 0;
+    }
+    if (kind == AIORT_KIND_LOOP) {
+        /* Before its debug mode is decided. */
+        uint32_t trace = aiodebug_stack_capture();
+        aiodebug_loops_add(object, trace);
+        return trace;
+    }
+    const aiort_loop_t *loop = aiodebug_aiort->loop_of(object);
+    return loop && !aiodebug_aiort->debug(loop) ? 0 : aiodebug_stack_capture();
+}
+
+AIODEBUG_INTERPOSE void aiort_instrument_destroyed(aiort_kind_t kind, void *object)
+{
+    if (at_work() && kind == AIORT_KIND_LOOP && aiodebug_loops_remove(object)) {
+        aiodebug_check_unclosed_loop(object, aiodebug_aiort->trace(object));
+    }
+}
+
+AIODEBUG_INTERPOSE void aiort_instrument_close(aiort_loop_t *loop, size_t pending, int closed)
+{
+    if (!at_work()) {
+        return;
+    }
+    if (closed) {
+        aiodebug_loops_closed(loop);
+    } else {
+        aiodebug_check_pending_at_close(loop, pending);
+    }
+}
+
+/* ---- Time ---- */
+
+AIODEBUG_INTERPOSE void aiort_instrument_running(aiort_loop_t *loop, int running)
+{
+    if (at_work()) {
+        aiodebug_runtime_running(running ? loop : NULL);
+    }
+}
+
+AIODEBUG_INTERPOSE void aiort_instrument_step(aiort_loop_t *loop, void *ended)
+{
+    aiodebug_thread_t *thread = &aiodebug_thread;
+    uint64_t now = aiodebug_ticks();
+    uint64_t took = now - thread->last;
+
+    thread->last = now;
+    if (__builtin_expect(took >= thread->slow && at_work(), 0)) {
+        aiodebug_check_slow_step(loop, ended, took);
+        thread->last = aiodebug_ticks();
+    }
+}
+
+AIODEBUG_INTERPOSE void aiort_instrument_poll(aiort_loop_t *loop, double timeout, int events)
+{
+    aiodebug_thread_t *thread = &aiodebug_thread;
+
+    if (!at_work()) {
+        return;
+    }
+    if (events < 0) {
+        thread->poll_start = aiodebug_ticks();
+        return;
+    }
+    if (aiodebug_aiort->debug(loop)) {
+        aiodebug_check_poll(loop, timeout, aiodebug_ticks() - thread->poll_start, events);
+    }
+    aiodebug_runtime_thresholds();
+    thread->last = aiodebug_ticks();
+}
+
+/* ---- Mistakes ---- */
+
+AIODEBUG_INTERPOSE int aiort_instrument_wrong_thread(aiort_loop_t *loop, const void *object,
+                                                  const char *function)
+{
+    return at_work() ? aiodebug_check_wrong_thread(loop, object, function) : 0;
+}
+
+AIODEBUG_INTERPOSE void aiort_instrument_invalid_state(aiort_future_t *future, const char *function)
+{
+    if (at_work()) {
+        aiodebug_check_invalid_state(future, function);
+    }
+}
+
+AIODEBUG_INTERPOSE void aiort_instrument_enrich(aiort_loop_t *loop, aiort_report_t *report)
+{
+    if (at_work()) {
+        aiodebug_check_enrich(loop, report);
+    }
+}
+
+AIODEBUG_INTERPOSE int aiort_instrument_report(aiort_loop_t *loop, const aiort_report_t *report)
+{
+    return at_work() ? aiodebug_check_report(loop, report) : 0;
+}
+
+AIODEBUG_INTERPOSE void aiort_instrument_stack_overflow(const char *name, size_t size,
+                                                     const void *ucontext)
+{
+    if (at_work()) {
+        aiodebug_check_stack_overflow(name, size, ucontext);
+    }
+}
+
+AIODEBUG_INTERPOSE int aiort_instrument_set_debug(aiort_loop_t *loop, int enabled)
+{
+    int on = at_work() && enabled;
+
+    if (at_work() && aiodebug_thread.loop == loop) {
+        /* The runtime keeps the answer after this returns; the next poll reads both thresholds. */
+        aiodebug_thread.slow = UINT64_MAX;
+        if (on) {
+            aiodebug_thread.slow =
+                aiodebug_ticks_from_seconds(aiodebug_runtime_slow_seconds(loop));
+            aiodebug_thread.last = aiodebug_ticks();
+        }
+    }
+    return on;
+}
+
+/* ---- Names, for reprs ---- */
+
+static size_t clip(int length)
+{
+    return length > 0 ? (size_t)length : 0;
+}
+
+/* Whether this runs on a coroutine's stack. */
+static bool small_stack(void)
+{
+    const aiort_loop_t *loop = aiodebug_thread.loop;
+    const void *running = loop ? aiodebug_aiort->running(loop) : NULL;
+
+    return running && aiodebug_aiort->kind(running) == AIORT_KIND_TASK;
+}
+
+AIODEBUG_INTERPOSE size_t aiort_instrument_created_at(uint32_t trace, char *buf, size_t size)
+{
+    if (!at_work()) {
+        return 0;
+    }
+    if (aiodebug_thread.building) {
+        return clip(snprintf(buf, size, "\001C%x\001", trace));
+    }
+    return aiodebug_lookup_created(trace, small_stack(), buf, size);
+}
+
+AIODEBUG_INTERPOSE size_t aiort_instrument_function_name(void (*function)(void),
+                                                         const char *fallback, char *buf,
+                                                         size_t size)
+{
+    uintptr_t address = (uintptr_t)function;
+
+    if (!at_work()) {
+        return 0;
+    }
+    if (aiodebug_thread.building) {
+        return clip(snprintf(buf, size, "\001N%lx|%s\001", (unsigned long)address,
+                             fallback ? fallback : "?"));
+    }
+    return aiodebug_lookup_name(address, small_stack(), buf, size);
+}
+
+AIODEBUG_INTERPOSE size_t aiort_instrument_function_line(void (*function)(void),
+                                                         const char *fallback, char *buf,
+                                                         size_t size)
+{
+    uintptr_t address = (uintptr_t)function;
+
+    if (!at_work()) {
+        return 0;
+    }
+    if (aiodebug_thread.building) {
+        return clip(snprintf(buf, size, "\001L%lx|%s\001", (unsigned long)address,
+                             fallback ? fallback : "?"));
+    }
+    return aiodebug_lookup_line(address, small_stack(), buf, size);
+}
+
+AIODEBUG_INTERPOSE size_t aiort_instrument_frame(const void *address, char *buf, size_t size)
+{
+    return at_work() ? aiodebug_lookup_frame((uintptr_t)address, small_stack(), buf, size) : 0;
+}

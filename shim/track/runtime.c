@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* What the shim knows of libaiort; see runtime.h. */
+#include "runtime.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "../config.h"
+#include "../init.h"
+#include "clock.h"
+#include "stacks.h"
+#include "unwind.h"
+
+const aiort_instrument_api_t *aiodebug_aiort;
+_Thread_local aiodebug_thread_t aiodebug_thread;
+
+void aiodebug_runtime_attach(const aiort_instrument_api_t *api)
+{
+    aiodebug_aiort = api;
+    aiodebug_stack_add_internal_object((const void *)(uintptr_t)api->repr);
+}
+
+/* ---- The running loop ---- */
+
+double aiodebug_runtime_slow_seconds(const aiort_loop_t *loop)
+{
+    double own = aiodebug_aiort->slow_callback_duration(loop);
+
+    return own >= 0 ? own : aiodebug_config.slow_callback;
+}
+
+void aiodebug_runtime_thresholds(void)
+{
+    aiort_loop_t *loop = aiodebug_thread.loop;
+
+    aiodebug_thread.slow = UINT64_MAX;
+    if (loop && aiodebug_aiort->debug(loop)) {
+        double seconds = aiodebug_runtime_slow_seconds(loop);
+        if (!isinf(seconds)) {
+            aiodebug_thread.slow = aiodebug_ticks_from_seconds(seconds);
+        }
+    }
+}
+
+void aiodebug_runtime_running(aiort_loop_t *loop)
+{
+    aiodebug_thread.loop = loop;
+    aiodebug_runtime_thresholds();
+    aiodebug_thread.last = aiodebug_ticks();
+}
+
+/* ---- All loops ---- */
+
+typedef struct known_loop {
+    struct known_loop *next;
+    aiort_loop_t *loop;
+    uint32_t trace;
+    bool closed;
+} known_loop_t;
+
+static struct {
+    pthread_mutex_t lock;
+    known_loop_t *first;
+} loops = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void aiodebug_loops_add(aiort_loop_t *loop, uint32_t trace)
+{
+    known_loop_t *known = malloc(sizeof(*known));
+
+    if (!known) {
+        return;
+    }
+    *known = (known_loop_t){.loop = loop, .trace = trace};
+    pthread_mutex_lock(&loops.lock);
+    known->next = loops.first;
+    loops.first = known;
+    pthread_mutex_unlock(&loops.lock);
+}
+
+void aiodebug_loops_closed(aiort_loop_t *loop)
+{
+    pthread_mutex_lock(&loops.lock);
+    for (known_loop_t *known = loops.first; known; known = known->next) {
+        if (known->loop == loop) {
+            known->closed = true;
+        }
+    }
+    pthread_mutex_unlock(&loops.lock);
+}
+
+bool aiodebug_loops_remove(aiort_loop_t *loop)
+{
+    bool unclosed = false;
+
+    pthread_mutex_lock(&loops.lock);
+    for (known_loop_t **link = &loops.first; *link; link = &(*link)->next) {
+        known_loop_t *known = *link;
+        if (known->loop == loop) {
+            unclosed = !known->closed;
+            *link = known->next;
+            free(known);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&loops.lock);
+    return unclosed;
+}
+
+void aiodebug_loops_unclosed(void (*fn)(aiort_loop_t *loop, uint32_t trace))
+{
+    pthread_mutex_lock(&loops.lock);
+    for (known_loop_t *known = loops.first; known; known = known->next) {
+        if (!known->closed) {
+            fn(known->loop, known->trace);
+        }
+    }
+    pthread_mutex_unlock(&loops.lock);
+}
+
+/* A lock that another thread held is nobody's now; the list itself is whole, or one node short. */
+void aiodebug_loops_after_fork_child(void)
+{
+    loops.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
+
+/* ---- Reprs and traces ---- */
+
+const char *aiodebug_repr(const void *object, char *buf, size_t size)
+{
+    bool building = aiodebug_thread.building;
+
+    aiodebug_thread.building = true;
+    size_t length = aiodebug_aiort->repr(object, buf, size);
+    aiodebug_thread.building = building;
+    if (length >= size && size > 4) {
+        /* Cut: a reference that lost its end would swallow what follows, so it goes as a whole. */
+        char *open = NULL;
+        for (char *p = buf; *p; p++) {
+            if (*p == '\001') {
+                open = open ? NULL : p;
+            }
+        }
+        char *end = open ? open : buf + size - 4;
+        end[0] = end[1] = end[2] = '.';
+        end[3] = '\0';
+        if (open && open + 4 > buf + size) {
+            buf[size - 1] = '\0';
+        }
+    }
+    return buf;
+}
+
+uint32_t aiodebug_trace_of_error(uint32_t trace)
+{
+    void *pcs[AIODEBUG_STACK_DEPTH_MAX];
+    int n = aiodebug_stack_frames(trace, pcs, AIODEBUG_STACK_DEPTH_MAX);
+    int end = 0;
+
+    while (end < n && aiodebug_stack_internal_prefix(pcs + end, 1) == 0) {
+        end++;
+    }
+    return end == n ? trace : aiodebug_stack_intern(pcs, end);
+}
+
+typedef struct {
+    void *pcs[AIODEBUG_STACK_DEPTH_MAX];
+    int count;
+} suspended_t;
+
+static void walked(void *arg)
+{
+    suspended_t *suspended = arg;
+
+    suspended->count = aiodebug_unwind_here(suspended->pcs, AIODEBUG_STACK_DEPTH_MAX);
+}
+
+uint32_t aiodebug_trace_suspended(const aiort_task_t *task)
+{
+    suspended_t suspended = {.count = 0};
+
+    if (aiodebug_aiort->walk(task, walked, &suspended) != 0) {
+        return 0;
+    }
+    /* First the shim's and the runtime's own frames, this walk's included. */
+    int skip = aiodebug_stack_internal_prefix(suspended.pcs, suspended.count);
+    return aiodebug_stack_intern(suspended.pcs + skip, suspended.count - skip);
+}

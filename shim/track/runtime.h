@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the shim knows of libaiort: the table of accessors the library gave when it was loaded, the
+ * loop that runs in this thread with the clock of its steps, and the list of all loops.
+ *
+ * The clock: one read at the end of a step; the end of one is the start of the next. What the shim
+ * itself takes to report a slow step is left out of the next one.
+ */
+#ifndef AIODEBUG_TRACK_RUNTIME_H
+#define AIODEBUG_TRACK_RUNTIME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <aiort.h>
+
+/* NULL until libaiort is loaded. */
+extern const aiort_instrument_api_t *aiodebug_aiort;
+
+void aiodebug_runtime_attach(const aiort_instrument_api_t *api);
+
+typedef struct {
+    aiort_loop_t *loop;   /* that runs in this thread, or NULL */
+    uint64_t last;        /* ticks at the end of the last step */
+    uint64_t slow;        /* ticks from which a step is slow; UINT64_MAX: never */
+    uint64_t poll_start;  /* ticks */
+    bool building;        /* a record is being built: reprs keep references (report/record.h) */
+} aiodebug_thread_t;
+
+extern _Thread_local aiodebug_thread_t aiodebug_thread;
+
+/* The loop starts to run in this thread (NULL: none does any more). */
+void aiodebug_runtime_running(aiort_loop_t *loop);
+/* Reads the thresholds of the loop again: they, or its debug mode, may have been changed. */
+void aiodebug_runtime_thresholds(void);
+double aiodebug_runtime_slow_seconds(const aiort_loop_t *loop);
+
+/* Every loop that was made and not freed. The functions lock a mutex: they are for what happens
+ * once in a loop's life. */
+void aiodebug_loops_add(aiort_loop_t *loop, uint32_t trace);
+void aiodebug_loops_closed(aiort_loop_t *loop);
+/* Forgets it; true when it had not been closed. */
+bool aiodebug_loops_remove(aiort_loop_t *loop);
+/* Calls fn for each that has not been closed. */
+void aiodebug_loops_unclosed(void (*fn)(aiort_loop_t *loop, uint32_t trace));
+void aiodebug_loops_after_fork_child(void);
+
+/* An object's repr with references instead of names, for a record. Returns buf. */
+const char *aiodebug_repr(const void *object, char *buf, size_t size);
+
+/* The trace without what lies outside of the innermost run of the program's frames: for an error,
+ * the frames from the callback or coroutine to the raise. */
+uint32_t aiodebug_trace_of_error(uint32_t trace);
+
+/* Where a suspended task waits, 0 when it is not suspended. */
+uint32_t aiodebug_trace_suspended(const aiort_task_t *task);
+
+#endif
