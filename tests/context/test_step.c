@@ -48,8 +48,7 @@ static co_t co;
                                        value) " + 4, %r13\n"                                       \
                                               "movq $" NUMBER(value) " + 5, %r14\nmovq $" NUMBER(  \
                                                   value) " + 6, %r15\n"                            \
-                                                         "call " call                              \
-                                                         "\naddq $8, "                             \
+                                                         "call " call "\naddq $8, "                \
                                                          "%rsp\n.cfi_adjust_cfa_offset -8\n" POP(  \
                                                              "r15") POP("r14") POP("r13")          \
                                                              POP("r12") POP("rbx")                 \

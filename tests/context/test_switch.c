@@ -379,7 +379,7 @@ static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *arg)
     }
     if (address != 0) { /* libgcc shows an empty frame past the outermost */
         frames->functions[frames->count++] =
-            (uintptr_t)_Unwind_FindEnclosingFunction((void *)(address - 1));
+            (uintptr_t)_Unwind_FindEnclosingFunction((void *)address); /* looks one byte before */
     }
     return _URC_NO_REASON;
 }
