@@ -159,6 +159,7 @@ const aiort_instrument_api_t aiort__api = {
     .error_cause = aiort_error_cause,
     .completed_site = api_completed_site,
     .err_name = aiort_err_name,
+    .strerror = aiort_strerror,
 };
 
 static const char *stack_owner_name(const void *stack)

@@ -173,6 +173,20 @@ typedef struct {
         &aiort_site_;                                                                              \
     }))
 
+/*
+ * A call in a macro below. What follows the call keeps the compiler from making it a jump, so that
+ * the calling function is still on the stack: a traceback names it.
+ */
+#define AIORT__CONCAT_(a, b) a##b
+#define AIORT__CONCAT(a, b) AIORT__CONCAT_(a, b)
+#define AIORT__CALL(type, ...) AIORT__CALL_(type, __COUNTER__, __VA_ARGS__)
+#define AIORT__CALL_(type, n, ...)                                                                 \
+    (__extension__({                                                                               \
+        type AIORT__CONCAT(aiort_result_, n) = (__VA_ARGS__);                                      \
+        __asm__ volatile("");                                                                      \
+        AIORT__CONCAT(aiort_result_, n);                                                           \
+    }))
+
 /* ---- 1b. Raising ------------------------------------------------------------------------- */
 
 /*
@@ -185,7 +199,8 @@ typedef struct {
  * keeps message and origin. A coroutine may also just return a code. any thread, never suspends.
  * asyncio: raise
  */
-#define aiort_raise(...) aiort_raise_at(AIORT_SITE(NULL), __VA_ARGS__)
+#define aiort_raise(...)                                                                           \
+    AIORT__CALL(int, aiort_raise_at(AIORT_SITE(NULL), __VA_ARGS__))
 AIORT_EXTERN int aiort_raise_at(const aiort_site_t *site, int code, const char *format, ...)
     AIORT_PRINTF(3, 4);
 
@@ -193,7 +208,8 @@ AIORT_EXTERN int aiort_raise_at(const aiort_site_t *site, int code, const char *
  * The same with a cause: the error that a failed await or call left as the current one
  * (aiort_current_error()), which reports print above it. asyncio: raise ... from ...
  */
-#define aiort_raise_from(...) aiort_raise_from_at(AIORT_SITE(NULL), __VA_ARGS__)
+#define aiort_raise_from(...)                                                                      \
+    AIORT__CALL(int, aiort_raise_from_at(AIORT_SITE(NULL), __VA_ARGS__))
 AIORT_EXTERN int aiort_raise_from_at(const aiort_site_t *site, aiort_error_t *cause, int code,
                                      const char *format, ...) AIORT_PRINTF(4, 5);
 
@@ -253,7 +269,8 @@ AIORT_EXTERN int aiort_loop_run_forever(aiort_loop_t *loop);
  * asyncio: loop.run_until_complete()
  */
 #define aiort_loop_run_until_complete(loop, awaitable, result)                                     \
-    aiort_loop_run_until_complete_at(AIORT_SITE(NULL), (loop), AIORT_AWAITABLE(awaitable), (result))
+    AIORT__CALL(int, aiort_loop_run_until_complete_at(AIORT_SITE(NULL),                            \
+                (loop), AIORT_AWAITABLE(awaitable), (result)))
 AIORT_EXTERN int aiort_loop_run_until_complete_at(const aiort_site_t *site, aiort_loop_t *loop,
                                                   aiort_awaitable_t *awaitable, void **result);
 
@@ -281,9 +298,9 @@ AIORT_EXTERN aiort_loop_t *aiort_get_running_loop(void);
  * fails. AIORT_ERUNNINGLOOP inside a running loop. asyncio: asyncio.run()
  */
 #define aiort_run(coroutine, result)                                                               \
-    aiort_run_at(AIORT_SITE(NULL), (coroutine), (result), NULL)
+    AIORT__CALL(int, aiort_run_at(AIORT_SITE(NULL), (coroutine), (result), NULL))
 #define aiort_run_with(coroutine, result, options)                                                 \
-    aiort_run_at(AIORT_SITE(NULL), (coroutine), (result), (options))
+    AIORT__CALL(int, aiort_run_at(AIORT_SITE(NULL), (coroutine), (result), (options)))
 AIORT_EXTERN int aiort_run_at(const aiort_site_t *site, aiort_coroutine_t *coroutine, void **result,
                               const aiort_loop_options_t *options);
 
@@ -311,7 +328,7 @@ typedef int (*aiort_callback_fn)(void *arg);
  * asyncio: loop.call_soon()
  */
 #define aiort_call_soon(loop, callback, arg, handle)                                               \
-    aiort_call_soon_at(AIORT_SITE(#callback), (loop), (callback), (arg), (handle))
+    AIORT__CALL(int, aiort_call_soon_at(AIORT_SITE(#callback), (loop), (callback), (arg), (handle)))
 AIORT_EXTERN int aiort_call_soon_at(const aiort_site_t *site, aiort_loop_t *loop,
                                     aiort_callback_fn callback, void *arg, aiort_handle_t **handle);
 
@@ -320,14 +337,16 @@ AIORT_EXTERN int aiort_call_soon_at(const aiort_site_t *site, aiort_loop_t *loop
  * UV_EINVAL for a NaN. asyncio: loop.call_later()
  */
 #define aiort_call_later(loop, delay, callback, arg, handle)                                       \
-    aiort_call_later_at(AIORT_SITE(#callback), (loop), (delay), (callback), (arg), (handle))
+    AIORT__CALL(int, aiort_call_later_at(AIORT_SITE(#callback),                                    \
+                (loop), (delay), (callback), (arg), (handle)))
 AIORT_EXTERN int aiort_call_later_at(const aiort_site_t *site, aiort_loop_t *loop, double delay,
                                      aiort_callback_fn callback, void *arg,
                                      aiort_handle_t **handle);
 
 /* The same at a time of aiort_loop_time(). asyncio: loop.call_at() */
 #define aiort_call_at(loop, when, callback, arg, handle)                                           \
-    aiort_call_at_at(AIORT_SITE(#callback), (loop), (when), (callback), (arg), (handle))
+    AIORT__CALL(int, aiort_call_at_at(AIORT_SITE(#callback),                                       \
+                (loop), (when), (callback), (arg), (handle)))
 AIORT_EXTERN int aiort_call_at_at(const aiort_site_t *site, aiort_loop_t *loop, double when,
                                   aiort_callback_fn callback, void *arg, aiort_handle_t **handle);
 
@@ -336,7 +355,8 @@ AIORT_EXTERN int aiort_call_at_at(const aiort_site_t *site, aiort_loop_t *loop, 
  * thread. any thread, but not in a signal handler. asyncio: loop.call_soon_threadsafe()
  */
 #define aiort_call_soon_threadsafe(loop, callback, arg, handle)                                    \
-    aiort_call_soon_threadsafe_at(AIORT_SITE(#callback), (loop), (callback), (arg), (handle))
+    AIORT__CALL(int, aiort_call_soon_threadsafe_at(AIORT_SITE(#callback),                          \
+                (loop), (callback), (arg), (handle)))
 AIORT_EXTERN int aiort_call_soon_threadsafe_at(const aiort_site_t *site, aiort_loop_t *loop,
                                                aiort_callback_fn callback, void *arg,
                                                aiort_handle_t **handle);
@@ -370,7 +390,8 @@ AIORT_EXTERN aiort_future_t *aiort_task_future(aiort_task_t *task);
 
 /* A pending future of the loop (NULL: the running one). NULL: UV_ENOMEM, AIORT_ENOLOOP.
  * never suspends. asyncio: loop.create_future() */
-#define aiort_future_new(loop) aiort_future_new_at(AIORT_SITE(NULL), (loop))
+#define aiort_future_new(loop)                                                                     \
+    AIORT__CALL(aiort_future_t *, aiort_future_new_at(AIORT_SITE(NULL), (loop)))
 AIORT_EXTERN aiort_future_t *aiort_future_new_at(const aiort_site_t *site, aiort_loop_t *loop);
 
 /*
@@ -379,13 +400,14 @@ AIORT_EXTERN aiort_future_t *aiort_future_new_at(const aiort_site_t *site, aiort
  * AIORT_ETASKRESULT for a task. never suspends. asyncio: Future.set_result()
  */
 #define aiort_future_set_result(future, result)                                                    \
-    aiort_future_set_result_at(AIORT_SITE(NULL), (future), (result))
+    AIORT__CALL(int, aiort_future_set_result_at(AIORT_SITE(NULL), (future), (result)))
 AIORT_EXTERN int aiort_future_set_result_at(const aiort_site_t *site, aiort_future_t *future,
                                             void *result);
 
 /* Completes the future with an error; the code must be negative (UV_EINVAL otherwise).
  * UV_ECANCELED cancels it. format may be NULL. asyncio: Future.set_exception() */
-#define aiort_future_set_error(...) aiort_future_set_error_at(AIORT_SITE(NULL), __VA_ARGS__)
+#define aiort_future_set_error(...)                                                                \
+    AIORT__CALL(int, aiort_future_set_error_at(AIORT_SITE(NULL), __VA_ARGS__))
 AIORT_EXTERN int aiort_future_set_error_at(const aiort_site_t *site, aiort_future_t *future,
                                            int code, const char *format, ...) AIORT_PRINTF(4, 5);
 
@@ -426,7 +448,8 @@ typedef int (*aiort_done_fn)(aiort_future_t *future, void *arg);
  * asyncio: Future.add_done_callback()
  */
 #define aiort_future_add_done_callback(future, callback, arg)                                      \
-    aiort_future_add_done_callback_at(AIORT_SITE(#callback), (future), (callback), (arg))
+    AIORT__CALL(int, aiort_future_add_done_callback_at(AIORT_SITE(#callback),                      \
+                (future), (callback), (arg)))
 AIORT_EXTERN int aiort_future_add_done_callback_at(const aiort_site_t *site, aiort_future_t *future,
                                                    aiort_done_fn callback, void *arg);
 
@@ -450,7 +473,8 @@ typedef int (*aiort_coroutine_fn)(void *arg, void **result);
  * never awaited". NULL: UV_ENOMEM. any thread. asyncio: calling an async def function
  */
 #define AIORT_CORO(function, arg)                                                                  \
-    aiort_coroutine_new(AIORT_SITE(#function), (function), (void *)(arg), 0)
+    AIORT__CALL(aiort_coroutine_t *, aiort_coroutine_new(AIORT_SITE(#function),                    \
+                (function), (void *)(arg), 0))
 
 /*
  * The same with the argument by value: the coroutine keeps a copy of the value of any type, and its
@@ -478,7 +502,7 @@ AIORT_EXTERN int aiort_coroutine_close(aiort_coroutine_t *coroutine);
  * asyncio: create_task()
  */
 #define aiort_create_task(coroutine)                                                               \
-    aiort_create_task_at(AIORT_SITE(NULL), NULL, (coroutine), NULL)
+    AIORT__CALL(aiort_task_t *, aiort_create_task_at(AIORT_SITE(NULL), NULL, (coroutine), NULL))
 
 typedef struct {
     const char *name;  /* copied; NULL: "Task-N" */
@@ -488,7 +512,8 @@ typedef struct {
 /* The same in a loop (NULL: the running one) and with options (NULL: none).
  * asyncio: loop.create_task(coro, name=...) */
 #define aiort_loop_create_task(loop, coroutine, options)                                           \
-    aiort_create_task_at(AIORT_SITE(NULL), (loop), (coroutine), (options))
+    AIORT__CALL(aiort_task_t *, aiort_create_task_at(AIORT_SITE(NULL),                             \
+                (loop), (coroutine), (options)))
 AIORT_EXTERN aiort_task_t *aiort_create_task_at(const aiort_site_t *site, aiort_loop_t *loop,
                                                 aiort_coroutine_t *coroutine,
                                                 const aiort_task_options_t *options);
@@ -502,13 +527,14 @@ AIORT_EXTERN aiort_task_t *aiort_create_task_at(const aiort_site_t *site, aiort_
  * references; a coroutine is taken over. asyncio: await
  */
 #define aiort_await(awaitable, result)                                                             \
-    aiort_await_at(AIORT_SITE(NULL), AIORT_AWAITABLE(awaitable), (result))
+    AIORT__CALL(int, aiort_await_at(AIORT_SITE(NULL), AIORT_AWAITABLE(awaitable), (result)))
 AIORT_EXTERN int aiort_await_at(const aiort_site_t *site, aiort_awaitable_t *awaitable,
                                 void **result);
 
 /* Waits that many seconds; 0 (or less) lets every other ready task run once. UV_ECANCELED,
  * AIORT_ECLOSED as aiort_await(); UV_EINVAL for a NaN. SUSPENDS. asyncio: sleep() */
-#define aiort_sleep(seconds) aiort_sleep_at(AIORT_SITE(NULL), (seconds))
+#define aiort_sleep(seconds)                                                                       \
+    AIORT__CALL(int, aiort_sleep_at(AIORT_SITE(NULL), (seconds)))
 AIORT_EXTERN int aiort_sleep_at(const aiort_site_t *site, double seconds);
 
 /*
@@ -643,6 +669,7 @@ typedef struct {
     /* Where a done future was completed: the trace of its completion, and the site. */
     const aiort_site_t *(*completed_site)(const aiort_future_t *future);
     const char *(*err_name)(int code);
+    const char *(*strerror)(int code);
 } aiort_instrument_api_t;
 
 /* Called once, before anything else, by the library's constructor. */
