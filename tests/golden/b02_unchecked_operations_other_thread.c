@@ -43,7 +43,7 @@ static void worker(void *arg)
     say("time", aiort_loop_time(our->loop) > 0 ? 0 : UV_EINVAL);
     say("is_running", aiort_loop_is_running(our->loop) ? 0 : UV_EINVAL);
     aiort_loop_call_exception_handler(our->loop, &(aiort_report_t){.message = "from thread"});
-    say("call_exception_handler", 0);
+    puts("call_exception_handler called");
 }
 
 static int main_coroutine(void *arg, void **result)

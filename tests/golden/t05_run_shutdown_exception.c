@@ -4,10 +4,12 @@
 
 static int bad_cleanup(void *arg, void **result)
 {
+    int err = aiort_sleep(3600);
+
     (void)arg, (void)result;
-    if (aiort_sleep(3600) == UV_ECANCELED)
-        return aiort_raise_from(aiort_current_error(), UV_EINVAL, "cleanup failed");
-    return 0;
+    if (err == UV_ECANCELED)
+        err = aiort_raise_from(aiort_current_error(), UV_EINVAL, "cleanup failed");
+    return err;
 }
 
 static int main_coroutine(void *arg, void **result)
