@@ -426,6 +426,7 @@ void aiort__stack_release_slow(aiort__stack_pool_t *pool, aiort__stack_t *stack)
     if ((size_t)(stack - slab->stacks) >= slab->guarded) {
         check_unguarded(stack);
     }
+    stack->owner = NULL;
     /* On top, and so never among those given back: the caller may stand on it. */
     stack->next = class->free;
     class->free = stack;

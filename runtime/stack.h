@@ -117,11 +117,11 @@ static inline void aiort__stack_release(aiort__stack_pool_t *pool, aiort__stack_
 {
     aiort__stack_class_t *class = stack->slab->class;
 
-    stack->owner = NULL;
     if (__builtin_expect(--class->used < class->look_below, 0)) {
         aiort__stack_release_slow(pool, stack);
         return;
     }
+    stack->owner = NULL;
     stack->next = class->free;
     class->free = stack;
 }
