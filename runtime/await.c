@@ -24,8 +24,19 @@ AIORT__COLD static int refuse(aiort_task_t *task, aiort_future_t *future, int co
                         future_repr);
 }
 
+/* A cancellation without a message gets its origin from the await it came out of. */
+AIORT__COLD static int cancelled_at(const aiort_task_t *task, const aiort_site_t *site)
+{
+    uintptr_t current = task->current_error;
+
+    if (current && !(current & 1)) {
+        return UV_ECANCELED;
+    }
+    return site ? aiort__fail_at(site, UV_ECANCELED, NULL) : aiort__fail(UV_ECANCELED);
+}
+
 /* What a task that was resumed finds: 0, or the code its await returns instead of an outcome. */
-static inline int interrupted(aiort_task_t *task)
+static inline int interrupted(aiort_task_t *task, const aiort_site_t *site)
 {
     if (AIORT__UNLIKELY(task->throw_code)) {
         return aiort__fail(task->throw_code);
@@ -37,7 +48,7 @@ static inline int interrupted(aiort_task_t *task)
             return UV_ECANCELED;
         }
         aiort__clear_error();
-        return aiort__fail(UV_ECANCELED);
+        return cancelled_at(task, site);
     }
     return 0;
 }
@@ -93,15 +104,17 @@ int aiort__await_future(aiort_task_t *task, const aiort_site_t *site, aiort_futu
                 if (err == UV_ECANCELED) {
                     task->must_cancel = 0;
                 } else {
-                    err = interrupted(task);
+                    err = interrupted(task, site);
                 }
             }
         }
         aiort__unref(&future->object);
     }
     task->innermost->u.running.where = NULL;
-    if (err == 0) {
+    if (AIORT__LIKELY(err == 0)) {
         aiort__clear_error();
+    } else if (err == UV_ECANCELED) {
+        cancelled_at(task, site);
     }
     return err;
 }
@@ -182,7 +195,7 @@ static int yield(aiort_task_t *task, const aiort_site_t *site)
     aiort__push(loop, &task->future.object);
     aiort__suspend(loop, task);
     task->innermost->u.running.where = NULL;
-    return interrupted(task);
+    return interrupted(task, site);
 }
 
 int aiort_sleep_at(const aiort_site_t *site, double seconds)

@@ -13,6 +13,7 @@
  */
 #include "internal.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -157,10 +158,37 @@ void aiort__clear_error_slot(uintptr_t *slot)
     }
 }
 
+/* A thread that ends lets go of the error it has kept outside of tasks. */
+static pthread_key_t thread_end;
+static bool thread_end_known;
+
+static void on_thread_end(void *slot)
+{
+    aiort__clear_error_slot(slot);
+}
+
+static void make_thread_end(void)
+{
+    thread_end_known = pthread_key_create(&thread_end, on_thread_end) == 0;
+}
+
+AIORT__COLD static void watch_thread_end(uintptr_t *slot)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, make_thread_end);
+    if (thread_end_known) {
+        (void)pthread_setspecific(thread_end, slot); /* fails: that one error is lost at the end */
+    }
+}
+
 static void set_slot(uintptr_t *slot, uintptr_t value)
 {
     uintptr_t old = *slot;
 
+    if (slot == &aiort__tls.current_error && !(value & 1) && (old == 0 || (old & 1))) {
+        watch_thread_end(slot);
+    }
     *slot = value;
     if (old && !(old & 1)) {
         aiort_unref((void *)old);
@@ -211,6 +239,12 @@ int aiort__failf(int code, const char *format, ...)
     aiort_error_t *error = aiort__error_newv(NULL, code, format, args);
     va_end(args);
     set_slot(aiort__current_error_slot(), (uintptr_t)error);
+    return code;
+}
+
+int aiort__fail_at(const aiort_site_t *site, int code, const char *message)
+{
+    set_slot(aiort__current_error_slot(), (uintptr_t)aiort__error_new(site, code, message, NULL));
     return code;
 }
 

@@ -203,7 +203,7 @@ void aiort__future_cancelled(aiort_future_t *future, aiort_error_t *error)
 }
 
 /* The common refusals of set_result and set_error. */
-static int check_set(aiort_future_t *future, const char *function)
+static int check_set(const aiort_site_t *site, aiort_future_t *future, const char *function)
 {
     int err = aiort__check_thread(future->object.loop, future, function);
 
@@ -216,7 +216,7 @@ static int check_set(aiort_future_t *future, const char *function)
     }
     if (AIORT__UNLIKELY(future->object.state != AIORT_PENDING)) {
         aiort_instrument_invalid_state(future, function);
-        return aiort__failf(AIORT_EINVALIDSTATE, "invalid state");
+        return aiort__fail_at(site, AIORT_EINVALIDSTATE, NULL);
     }
     return 0;
 }
@@ -229,7 +229,7 @@ static int completed(aiort_loop_t *loop, bool had_callbacks)
 
 int aiort_future_set_result_at(const aiort_site_t *site, aiort_future_t *future, void *result)
 {
-    int err = check_set(future, "aiort_future_set_result");
+    int err = check_set(site, future, "aiort_future_set_result");
 
     if (AIORT__UNLIKELY(err)) {
         return err;
@@ -256,7 +256,7 @@ static int set_error(const aiort_site_t *site, aiort_future_t *future, aiort_err
 int aiort_future_set_error_at(const aiort_site_t *site, aiort_future_t *future, int code,
                               const char *format, ...)
 {
-    int err = check_set(future, "aiort_future_set_error");
+    int err = check_set(site, future, "aiort_future_set_error");
     va_list args;
 
     if (AIORT__UNLIKELY(err)) {
@@ -274,7 +274,7 @@ int aiort_future_set_error_at(const aiort_site_t *site, aiort_future_t *future, 
 
 int aiort_future_set_error_object(aiort_future_t *future, aiort_error_t *error)
 {
-    int err = check_set(future, "aiort_future_set_error");
+    int err = check_set(NULL, future, "aiort_future_set_error");
 
     if (AIORT__UNLIKELY(err)) {
         return err;

@@ -366,6 +366,8 @@ AIORT__HIDDEN void *aiort__fail_null(int code);
 AIORT__HIDDEN int aiort__not_made(void);
 /* fail() with a message: the text is formatted. */
 AIORT__HIDDEN int aiort__failf(int code, const char *format, ...) AIORT_PRINTF(2, 3);
+/* fail() with an origin: the call that the program made there. message NULL: the code's text. */
+AIORT__HIDDEN int aiort__fail_at(const aiort_site_t *site, int code, const char *message);
 AIORT__HIDDEN void aiort__set_current_error(aiort_error_t *error);
 /* A new reference to the current error when it has this code, else a new error without origin.
  * Never NULL: out of memory gives a static error. */

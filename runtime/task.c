@@ -234,11 +234,13 @@ void aiort__tasks_close(aiort_loop_t *loop)
             aiort__report(loop, &report);
         }
         task_unlink(loop, task);
+        aiort__ref(&task->future.object); /* the loop's reference goes when the coroutine ends */
         if (task->sp) {
             close_suspended(loop, task);
         } else {
             close_unstarted(task);
         }
+        aiort__unref(&task->future.object);
     }
 }
 

@@ -106,6 +106,7 @@ static void last_of_all(int status, void *arg)
         atomic_exchange(&leaving, true)) {
         return;
     }
+    aiodebug_report_stay();
     run_hooks(&exit_hooks);
     aiodebug_report_finish();
     int wanted = aiodebug_exit_status(status);

@@ -7,6 +7,8 @@
  * times only for each place of call: it costs a tenth of a millisecond.
  */
 #include <stdatomic.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "../config.h"
 #include "../report/record.h"
@@ -52,7 +54,13 @@ static void report(aiort_loop_t *loop, const void *object, const char *function)
         aiodebug_record_stack(r, AIODEBUG_ROLE_CREATED, aiodebug_aiort->trace(object), NULL);
         aiodebug_record_object(r, "object", aiodebug_aiort->id(object), object, "%s", repr);
     }
-    aiodebug_record_stack(r, AIODEBUG_ROLE_CALL, call, NULL);
+    char name[16] = "";
+    if (prctl(PR_GET_NAME, name) != 0) {
+        name[0] = '\0';
+    }
+    aiodebug_record_stack(r, AIODEBUG_ROLE_CALL, call,
+                          "Called in thread %d (%s) at (most recent call last):", (int)gettid(),
+                          name);
     if (owner > 0 && still_new(call)) {
         aiodebug_record_stack(r, AIODEBUG_ROLE_RUNNING, aiodebug_stack_of_thread(owner),
                               "The loop's thread %d was at (most recent call last):", owner);

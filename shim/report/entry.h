@@ -17,8 +17,9 @@
 enum {
     AIODEBUG_CONTEXT_MAX = 16,
     AIODEBUG_STACKS_MAX = 64,
-    AIODEBUG_TEXT_INSIDE = 1024,  /* text kept in the record itself */
-    AIODEBUG_TEXT_MAX = 64 * 1024 /* beyond this a record's text is cut */
+    AIODEBUG_TEXT_INSIDE = 1024,     /* text kept in the record itself */
+    AIODEBUG_STRING_MAX = 16 * 1024, /* longer ones are cut, */
+    AIODEBUG_TEXT_MAX = 64 * 1024    /* and so are those beyond this in all */
 };
 
 typedef struct {
@@ -39,6 +40,7 @@ struct aiodebug_record {
     aiodebug_check_t check;
     aiodebug_level_t level;
     struct timespec time, monotonic;
+    void *group; /* where it is counted, see group.c; NULL: nowhere */
     pid_t tid;
     char thread[16]; /* "": ask the kernel when it is printed */
     uint32_t message, loop, hint;

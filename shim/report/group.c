@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A table of what was reported, by check, stacks (created and call), format of the message and the
- * record's own key. Bounded: what is new when the table is full shares one place per check, so
- * that neither memory nor the log grows without end.
+ * record's own key.
+ *
+ * The threads that report do the counting, so that a loop that makes one mistake a million times
+ * neither fills the queue nor keeps the reporter busy. The table is open addressing over hashes,
+ * without locks and without removal: a slot is taken by changing its hash from 0, and its index is
+ * then written to `order`, which the summary and the child of a fork walk. hash, records and objects
+ * are counters only, nothing else is published through them. What the summary says is kept beside
+ * them by the reporter alone.
+ *
+ * Bounded: what is new when the table is full shares one slot per check, so that neither memory nor
+ * the log grows without end.
  *
  * Records below WARNING are not grouped: whoever lowers the level wants to see each. Nor is
  * loop-hang, which says how long it has been and spaces itself out.
@@ -14,28 +23,34 @@
 #include "group.h"
 #include "names.h"
 
-enum { SLOTS = AIODEBUG_GROUPS_MAX * 2, STACKS_KEPT = 4 };
+enum {
+    SLOTS = AIODEBUG_GROUPS_MAX * 2,
+    USED_MAX = AIODEBUG_GROUPS_MAX + AIODEBUG_CHECK_COUNT,
+    STACKS_KEPT = 4
+};
 
+/* What the summary says of a mistake. */
 typedef struct {
-    uint64_t hash;
     aiodebug_check_t check;
     aiodebug_level_t level;
-    uint64_t records, repeats; /* all; those not printed and not yet told */
-    uint64_t objects;          /* as the records count them */
     pid_t tid;
-    char *message; /* of the first record, names filled in */
-    aiodebug_shown_stack_t stacks[STACKS_KEPT];
     int stack_count;
-} group_t;
+    aiodebug_shown_stack_t stacks[STACKS_KEPT];
+    char message[]; /* of the first record printed, names filled in */
+} first_t;
 
-/* Open addressing over pointers, in the order found for the summary. */
 typedef struct {
-    group_t *slots[SLOTS];
-    group_t *order[AIODEBUG_GROUPS_MAX + AIODEBUG_CHECK_COUNT];
-    int count;
-} table_t;
+    _Atomic uint64_t hash;    /* 0: free */
+    _Atomic uint64_t records; /* those let in and those only counted */
+    _Atomic uint64_t objects; /* what they stand for */
+    /* The reporter's. */
+    first_t *first; /* NULL: none was printed yet */
+    uint64_t told;  /* repeats already in a summary */
+} slot_t;
 
-static table_t *table;
+static slot_t slots[SLOTS];
+static _Atomic uint32_t order[USED_MAX]; /* index + 1 of the slots in use; 0: being written */
+static _Atomic uint32_t used;
 static aiodebug_buffer_t scratch;
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -58,109 +73,143 @@ static uint64_t hash_of(const aiodebug_record_t *r)
             hash = mix(hash, (uint64_t)r->stacks[i].role << 32 | r->stacks[i].stack);
         }
     }
-    return hash;
+    return hash ? hash : 1;
 }
 
-/* The slot that holds the hash, or the free one where it belongs. */
-static group_t **find(uint64_t hash)
+/* The slot of this hash, taken now if it is new and there may be `limit` in use; NULL: no. */
+static slot_t *take_slot(uint64_t hash, uint32_t limit)
 {
-    size_t i = hash % SLOTS;
-    while (table->slots[i] && table->slots[i]->hash != hash) {
-        i = (i + 1) % SLOTS;
-    }
-    return &table->slots[i];
-}
-
-static group_t *new_group(const aiodebug_record_t *r, uint64_t hash)
-{
-    aiodebug_buffer_clear(&scratch);
-    aiodebug_names_expand(&scratch, aiodebug_record_text(r, r->message));
-    aiodebug_buffer_putc(&scratch, '\0');
-    group_t *group = scratch.failed ? NULL : malloc(sizeof *group + scratch.length);
-    if (!group) {
-        return NULL;
-    }
-    *group = (group_t){.hash = hash, .check = r->check, .level = r->level, .tid = r->tid};
-    group->message = memcpy(group + 1, scratch.data, scratch.length);
-    for (int i = 0; i < r->stack_count && group->stack_count < STACKS_KEPT; i++) {
-        if (is_key(&r->stacks[i])) {
-            group->stacks[group->stack_count++] =
-                (aiodebug_shown_stack_t){.role = r->stacks[i].role, .stack = r->stacks[i].stack};
+    for (size_t i = hash % SLOTS;; i = (i + 1) % SLOTS) {
+        uint64_t there = atomic_load(&slots[i].hash);
+        if (there == hash) {
+            return &slots[i];
+        }
+        if (there) {
+            continue;
+        }
+        uint32_t index = atomic_load(&used);
+        do {
+            if (index >= limit) {
+                return NULL;
+            }
+        } while (!atomic_compare_exchange_weak(&used, &index, index + 1));
+        /* The place in `order` is ours for good; should another take this slot first, the search
+         * goes on and ends in that one or in another, and `order` may name a slot twice. */
+        uint64_t none = 0;
+        bool ours = atomic_compare_exchange_strong(&slots[i].hash, &none, hash);
+        atomic_store(&order[index], (uint32_t)i + 1);
+        if (ours || none == hash) {
+            return &slots[i];
         }
     }
-    return group;
 }
 
-/* The group of the record, made when it is new; NULL: no memory. */
-static group_t *group_of(const aiodebug_record_t *r)
+static slot_t *slot_of(const aiodebug_record_t *r)
 {
-    if (!table && !(table = calloc(1, sizeof *table))) {
-        return NULL;
-    }
-    uint64_t hash = hash_of(r);
-    group_t **slot = find(hash);
-    if (!*slot && table->count >= AIODEBUG_GROUPS_MAX) {
-        hash = mix(UINT64_MAX, r->check);
-        slot = find(hash);
-    }
-    if (!*slot && table->count < AIODEBUG_GROUPS_MAX + AIODEBUG_CHECK_COUNT) {
-        *slot = new_group(r, hash);
-        if (*slot) {
-            table->order[table->count++] = *slot;
-        }
-    }
-    return *slot;
+    slot_t *slot = take_slot(hash_of(r), AIODEBUG_GROUPS_MAX);
+    return slot ? slot : take_slot(mix(UINT64_MAX, r->check), USED_MAX);
 }
 
-bool aiodebug_group_admit(const aiodebug_record_t *r)
+bool aiodebug_group_enter(aiodebug_record_t *r)
 {
+    r->group = NULL;
     if (r->level < AIODEBUG_LEVEL_WARNING || r->check == AIODEBUG_CHECK_LOOP_HANG) {
         return true;
     }
-    group_t *group = group_of(r);
-    if (!group) {
+    slot_t *slot = slot_of(r);
+    if (!slot) {
         return true;
     }
-    group->objects += r->count;
-    if (group->records++ < AIODEBUG_GROUP_SHOWN) {
-        return true;
-    }
-    group->repeats++;
-    return false;
+    r->group = slot;
+    atomic_fetch_add(&slot->objects, r->count);
+    return atomic_fetch_add(&slot->records, 1) < AIODEBUG_GROUP_SHOWN;
 }
 
-static void tell(group_t *group, void (*print)(aiodebug_record_t *))
+void aiodebug_group_leave(const aiodebug_record_t *r)
 {
-    aiodebug_record_t *r = aiodebug_record_make(group->check, group->level);
+    slot_t *slot = r->group;
+    if (slot) {
+        atomic_fetch_sub(&slot->objects, r->count);
+        atomic_fetch_sub(&slot->records, 1);
+    }
+}
+
+void aiodebug_group_printed(const aiodebug_record_t *r)
+{
+    slot_t *slot = r->group;
+    if (!slot || slot->first) {
+        return;
+    }
+    aiodebug_buffer_clear(&scratch);
+    aiodebug_names_expand(&scratch, aiodebug_record_text(r, r->message));
+    aiodebug_buffer_putc(&scratch, '\0');
+    first_t *first = scratch.failed ? NULL : malloc(sizeof *first + scratch.length);
+    if (!first) {
+        return;
+    }
+    *first = (first_t){.check = r->check, .level = r->level, .tid = r->tid};
+    memcpy(first->message, scratch.data, scratch.length);
+    for (int i = 0; i < r->stack_count && first->stack_count < STACKS_KEPT; i++) {
+        if (is_key(&r->stacks[i])) {
+            first->stacks[first->stack_count++] =
+                (aiodebug_shown_stack_t){.role = r->stacks[i].role, .stack = r->stacks[i].stack};
+        }
+    }
+    slot->first = first;
+}
+
+static void tell(slot_t *slot, void (*print)(aiodebug_record_t *))
+{
+    const first_t *first = slot->first;
+    uint64_t records = atomic_load(&slot->records);
+    uint64_t repeats = records > AIODEBUG_GROUP_SHOWN ? records - AIODEBUG_GROUP_SHOWN : 0;
+    if (!first || repeats <= slot->told) {
+        return;
+    }
+    aiodebug_record_t *r = aiodebug_record_make(first->check, first->level);
     if (!r) {
         return;
     }
-    aiodebug_record_message(r, "%s ... repeated %llu more time%s (%llu in all)", group->message,
-                            (unsigned long long)group->repeats, group->repeats == 1 ? "" : "s",
-                            (unsigned long long)group->records);
-    aiodebug_record_count(r, group->objects);
-    aiodebug_record_thread(r, group->tid);
-    for (int i = 0; i < group->stack_count; i++) {
-        aiodebug_record_stack(r, group->stacks[i].role, group->stacks[i].stack, NULL);
+    uint64_t news = repeats - slot->told;
+    aiodebug_record_message(r, "%s ... repeated %llu more time%s (%llu in all)", first->message,
+                            (unsigned long long)news, news == 1 ? "" : "s",
+                            (unsigned long long)records);
+    aiodebug_record_count(r, atomic_load(&slot->objects));
+    aiodebug_record_thread(r, first->tid);
+    for (int i = 0; i < first->stack_count; i++) {
+        aiodebug_record_stack(r, first->stacks[i].role, first->stacks[i].stack, NULL);
     }
     r->brief = true;
     print(r);
     aiodebug_record_free(r);
-    group->repeats = 0;
+    slot->told = repeats;
 }
 
 void aiodebug_group_summary(void (*print)(aiodebug_record_t *))
 {
-    for (int i = 0; table && i < table->count; i++) {
-        if (table->order[i]->repeats) {
-            tell(table->order[i], print);
+    uint32_t n = atomic_load(&used);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t index = atomic_load(&order[i]);
+        if (index) {
+            tell(&slots[index - 1], print);
         }
     }
 }
 
 void aiodebug_group_after_fork_child(void)
 {
-    /* Not freed: the parent's reporter may have been changing it when the fork copied it. */
-    table = NULL;
+    uint32_t n = atomic_load(&used);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t index = atomic_exchange(&order[i], 0);
+        if (index) {
+            slot_t *slot = &slots[index - 1];
+            atomic_store(&slot->hash, 0);
+            atomic_store(&slot->records, 0);
+            atomic_store(&slot->objects, 0);
+            slot->first = NULL; /* not freed: malloc() is not for a child of fork() */
+            slot->told = 0;
+        }
+    }
+    atomic_store(&used, 0);
     scratch = (aiodebug_buffer_t){0};
 }

@@ -122,11 +122,15 @@ void aiodebug_record_discard(aiodebug_record_t *r)
     aiodebug_record_free(r);
 }
 
-/* Room for `more` bytes of text; false: there is none, and what does not fit is cut. */
+/* Makes room for `more` bytes of text, or for as many of them as a record may have; what does not
+ * fit is cut. False: there is no more than before. */
 static bool make_room(aiodebug_record_t *r, size_t more)
 {
     if (r->capacity - r->length >= more) {
         return true;
+    }
+    if (more > AIODEBUG_STRING_MAX) {
+        more = AIODEBUG_STRING_MAX;
     }
     if (r->fatal || r->length + more > AIODEBUG_TEXT_MAX) {
         return false;

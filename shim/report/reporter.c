@@ -3,9 +3,11 @@
  * The reporter: takes records from the queue, names, groups, formats and writes them.
  *
  * Its thread is started by the first record, with all signals blocked, and ends after a second
- * without work, so that a process whose other threads are gone can end. Whoever does the work holds
- * `lock`; normally that is the thread, and where none can be started the one that waits for the log
- * (aiodebug_report_flush). All state of report/, the queue apart, belongs to the holder.
+ * without work, so that a process whose other threads are gone can end; not any more once exit
+ * handlers run, since glibc calls exit() again when what it takes for the last thread ends. Whoever
+ * does the work holds `lock`; normally that is the thread, and where none can be started the one
+ * that waits for the log (aiodebug_report_flush). All state of report/, the queue apart, belongs to
+ * the holder.
  *
  * Starting and ending, each with the other's loads after its own stores (seq_cst):
  *   submit:  push a record,      then look at `thread`: NONE -> make it RUNNING and start one
@@ -38,12 +40,12 @@
 enum { NONE, RUNNING };
 enum { STACK_SIZE = 512 * 1024 };
 
-static const int64_t second = 1000000000;
+static const int64_t second = 1000000000, for_ever = INT64_MAX / 2;
 static const double flush_seconds = 2;
 
-static aiodebug_futex_t thread; /* NONE, RUNNING */
-static _Atomic bool main_exited, stays;
-static _Atomic bool logged; /* anything at WARNING or above */
+static aiodebug_futex_t thread;             /* NONE, RUNNING */
+static _Atomic int64_t linger = 1000000000; /* how long the thread waits for more work */
+static _Atomic bool logged;                 /* anything at WARNING or above */
 static aiodebug_futex_t lock;
 static aiodebug_buffer_t out;
 static __thread bool is_reporter;
@@ -135,14 +137,14 @@ static void report(aiodebug_record_t *r)
         return;
     }
     if (aiodebug_suppressed(r)) {
+        aiodebug_group_leave(r);
         return;
     }
     if (r->level >= AIODEBUG_LEVEL_WARNING) {
         atomic_store(&logged, true);
     }
-    if (aiodebug_group_admit(r)) {
-        print(r);
-    }
+    print(r);
+    aiodebug_group_printed(r);
     if (r->written) {
         atomic_store(r->written, true);
     }
@@ -190,10 +192,7 @@ static void *run(void *arg)
             drain();
             unlock();
         }
-        int64_t linger = atomic_load(&main_exited) ? 0
-                         : atomic_load(&stays)     ? INT64_MAX / 2
-                                                   : second;
-        if (!aiodebug_queue_wait(aiodebug_now_ns() + linger) && retire()) {
+        if (!aiodebug_queue_wait(aiodebug_now_ns() + atomic_load(&linger)) && retire()) {
             return NULL;
         }
     }
@@ -239,12 +238,15 @@ static bool ensure_thread(void)
     return ok;
 }
 
-bool aiodebug_report_start(bool stay)
+bool aiodebug_report_start(void)
 {
-    if (stay) {
-        atomic_store(&stays, true);
-    }
+    aiodebug_report_stay();
     return ensure_thread();
+}
+
+void aiodebug_report_stay(void)
+{
+    atomic_store(&linger, for_ever);
 }
 
 
@@ -326,9 +328,12 @@ void aiodebug_record_submit(aiodebug_record_t *r)
         aiodebug_record_free(r);
     } else if (aiodebug_config.abort_checks >> r->check & 1) {
         submit_and_abort(r);
+    } else if (!aiodebug_group_enter(r)) {
+        aiodebug_record_free(r);
     } else if (aiodebug_queue_push(r)) {
         ensure_thread();
     } else {
+        aiodebug_group_leave(r);
         aiodebug_queue_count_lost(AIODEBUG_LOST_FULL);
         aiodebug_record_free(r);
     }
@@ -347,15 +352,16 @@ bool aiodebug_report_is_reporter(void)
 
 void aiodebug_report_main_exits(void)
 {
-    int64_t deadline = aiodebug_now_ns() + 2 * second;
-    atomic_store(&main_exited, true);
-    if (aiodebug_queue_untouched() || !aiodebug_report_flush(flush_seconds)) {
-        return;
+    if (!aiodebug_queue_untouched() && aiodebug_report_flush(flush_seconds)) {
+        /* When the main thread is the last of the program's, let it be the last of all: exit
+         * handlers then run on it and not on ours. */
+        int64_t deadline = aiodebug_now_ns() + second;
+        atomic_store(&linger, 0);
+        aiodebug_queue_nudge();
+        while (atomic_load(&thread) == RUNNING && aiodebug_futex_wait(&thread, RUNNING, deadline)) {
+        }
     }
-    /* When the main thread is the last of the program's, let it be the last of all: exit handlers
-     * then run on it and not on ours. */
-    aiodebug_queue_nudge();
-    while (atomic_load(&thread) == RUNNING && aiodebug_futex_wait(&thread, RUNNING, deadline)) {}
+    atomic_store(&linger, second / 20);
 }
 
 void aiodebug_report_after_fork_child(void)
@@ -365,6 +371,7 @@ void aiodebug_report_after_fork_child(void)
     atomic_store(&lock, 0);
     atomic_store(&thread, NONE);
     atomic_store(&logged, false);
+    atomic_store(&linger, second);
     out = (aiodebug_buffer_t){0};
     is_reporter = false;
     aiodebug_text_after_fork_child();

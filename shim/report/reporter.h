@@ -5,10 +5,13 @@
 
 #include <stdbool.h>
 
-/* Starts the thread now instead of at the first record: for a check whose record is built in a
- * signal handler, where no thread may be started. False when there is no thread to be had. It ends
- * by itself when it has had nothing to do for a second, unless `stay` was ever given. */
-bool aiodebug_report_start(bool stay);
+/* Starts the thread now and for good, instead of at the first record and for as long as there are
+ * any: for a check whose record is built in a signal handler, where no thread may be started.
+ * False when there is none to be had. */
+bool aiodebug_report_start(void);
+
+/* The thread, if it runs or is started later, never ends by itself. */
+void aiodebug_report_stay(void);
 
 /* Waits until everything submitted so far has been written, `seconds` at most. Where the thread
  * cannot be started, writes it on the calling one. Async-signal-safe while the thread runs. */

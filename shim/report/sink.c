@@ -120,9 +120,9 @@ static int current(void)
         torn = false;
         return open_path() ? sink_fd : -1;
     }
-    snprintf(opened_path, sizeof opened_path, "to fd:%d", aiodebug_config.log_fd);
+    snprintf(opened_path, sizeof opened_path, "fd:%d", aiodebug_config.log_fd);
     if (!aiodebug_file_is(aiodebug_config.log_fd, &given)) {
-        fall_back("write", EBADF);
+        fall_back("write to", EBADF);
         return -1;
     }
     sink_fd = aiodebug_config.log_fd;
@@ -146,7 +146,7 @@ int aiodebug_sink_write(const char *data, size_t length)
     if (!err || err == EAGAIN) {
         return err; /* EAGAIN: nobody reads just now, which may change */
     }
-    fall_back("write", err);
+    fall_back("write to", err);
     return aiodebug_stderr_write(data, length);
 }
 

@@ -278,6 +278,8 @@ const char *aiodebug_source_line(const char *file, int line)
     const time_t meaningless = 2 * 365 * 86400 + 10 * 365 * 86400;
     if (name && name->built > meaningless && source->modified > name->built)
         return NULL;
+    if (!source->text)
+        return NULL;
     const char *at = source->text, *end = source->text + source->size;
     for (; at && at < end && line > 1; line--) {
         at = memchr(at, '\n', (size_t)(end - at));

@@ -220,14 +220,15 @@ typedef struct {
     uintptr_t first, all;
 } taken_t;
 
-static taken_t prologue(uintptr_t function)
+static taken_t prologue(const unw_proc_info_t *function)
 {
-    enum { LOOK_AT = 96 };
-    unsigned char bytes[LOOK_AT + 8];
+    unsigned char bytes[96];
     taken_t taken = {0, 0};
-    if (!peek(function, bytes, sizeof(bytes)))
+    size_t length = function->end_ip - function->start_ip;
+    length = length < sizeof(bytes) ? length : sizeof(bytes);
+    if (!peek(function->start_ip, bytes, length))
         return taken;
-    for (int i = 0; i < LOOK_AT; i++) {
+    for (size_t i = 0; i + 7 <= length; i++) {
         const unsigned char *p = bytes + i;
         if (p[0] != 0x48 || (p[1] != 0x83 && p[1] != 0x81) || p[2] != 0xec) /* sub $n, %rsp */
             continue;
@@ -251,7 +252,7 @@ static uintptr_t guess_rbp(walk_t *walk, uintptr_t sp)
     unw_proc_info_t function;
     if (aiodebug_unwind_ops.get_proc_info(&walk->cursor, &function) < 0)
         return 0;
-    taken_t taken = prologue(function.start_ip);
+    taken_t taken = prologue(&function);
     uintptr_t end = walk->hi - sp > GUESS_REACH ? sp + GUESS_REACH : walk->hi;
     uintptr_t second = 0, third = 0;
     for (uintptr_t slot = (sp + 7) & ~(uintptr_t)7; slot + 16 <= end; slot += 8) {

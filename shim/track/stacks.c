@@ -32,6 +32,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "track/threads.h"
 #include "track/unwind.h"
 #include "track/unwind_ops.h"
 
@@ -404,4 +405,5 @@ void aiodebug_stack_after_fork_child(void)
     pthread_mutex_init(&lock, NULL);
     /* The forking thread cannot have been in here, unless a signal handler forked. */
     aiodebug_unwind_mark = false;
+    aiodebug_threads_after_fork_child();
 }

@@ -83,7 +83,7 @@ typedef struct {
 void aiodebug_stack_stats(aiodebug_stack_stats_t *out);
 
 /* In the child of a fork(), before anything else here is called: a lock that another thread held
- * in the parent is free again. The table stays as it was. */
+ * in the parent is free again (threads.c's too). The table stays as it was. */
 void aiodebug_stack_after_fork_child(void);
 
 #endif

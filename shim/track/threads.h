@@ -34,7 +34,7 @@ void aiodebug_thread_look(pid_t tid, aiodebug_thread_look_t *look);
  * tells what the thread was doing then. */
 int aiodebug_thread_walk(pid_t tid, void **pcs, int max, aiodebug_thread_look_t *look);
 
-/* In the child of a fork(), as aiodebug_stack_after_fork_child(). */
+/* Called by aiodebug_stack_after_fork_child(). */
 void aiodebug_threads_after_fork_child(void);
 
 #endif

@@ -8,7 +8,12 @@
  * program's input and send a byte of its stack. So the pipe is never opened: in libunwind's own
  * table of imported functions, pipe2() and those that use its result are replaced by the functions
  * below, which answer the same question ("may this address be read?") with a system call that needs
- * no descriptor. Only the copy of libunwind that the shim itself brought in is changed, before
+ * no descriptor.
+ *
+ * Its mutexes are taken from libc itself in the same way: it uses one when a thread that captured
+ * ends, after ThreadSanitizer, whose function would be called, has forgotten that thread.
+ *
+ * Only the copy of libunwind that the shim itself brought in is changed, before
  * its first use.
  */
 #include <dlfcn.h>
@@ -16,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -95,13 +101,44 @@ static int quiet_mincore(void *start, size_t length, unsigned char *pages)
     return 0;
 }
 
+static int (*libc_mutex_lock)(pthread_mutex_t *);
+static int (*libc_mutex_unlock)(pthread_mutex_t *);
+
+static int quiet_mutex_lock(pthread_mutex_t *mutex)
+{
+    return libc_mutex_lock(mutex);
+}
+
+static int quiet_mutex_unlock(pthread_mutex_t *mutex)
+{
+    return libc_mutex_unlock(mutex);
+}
+
+static void find_libc(void)
+{
+    void *libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
+    if (libc != NULL) {
+        *(void **)&libc_mutex_lock = dlsym(libc, "pthread_mutex_lock");
+        *(void **)&libc_mutex_unlock = dlsym(libc, "pthread_mutex_unlock");
+    }
+    if (libc_mutex_lock == NULL || libc_mutex_unlock == NULL) {
+        libc_mutex_lock = pthread_mutex_lock;
+        libc_mutex_unlock = pthread_mutex_unlock;
+    }
+}
+
 static const struct {
     const char *name;
     void (*function)(void);
 } replacements[] = {
-    {"pipe2", (void (*)(void))quiet_pipe2},     {"pipe", (void (*)(void))quiet_pipe},
-    {"read", (void (*)(void))quiet_read},       {"write", (void (*)(void))quiet_write},
-    {"syscall", (void (*)(void))quiet_syscall}, {"mincore", (void (*)(void))quiet_mincore},
+    {"pipe2", (void (*)(void))quiet_pipe2},
+    {"pipe", (void (*)(void))quiet_pipe},
+    {"read", (void (*)(void))quiet_read},
+    {"write", (void (*)(void))quiet_write},
+    {"syscall", (void (*)(void))quiet_syscall},
+    {"mincore", (void (*)(void))quiet_mincore},
+    {"pthread_mutex_lock", (void (*)(void))quiet_mutex_lock},
+    {"pthread_mutex_unlock", (void (*)(void))quiet_mutex_unlock},
 };
 
 enum { REPLACEMENTS = sizeof(replacements) / sizeof(replacements[0]) };
@@ -209,6 +246,7 @@ bool aiodebug_unwind_quiet(void *handle)
     if (dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0 || !read_dynamic(map, &image))
         return false;
     dl_iterate_phdr(find_relro, &image);
+    find_libc();
     bool done = false;
     for (int t = 0; t < 2; t++) {
         size_t n = image.tables[t] == NULL ? 0 : image.sizes[t] / sizeof(ElfW(Rela));
