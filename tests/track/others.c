@@ -193,15 +193,19 @@ static void look_at(job_t *job, aiodebug_thread_state_t state, const char *how)
     pthread_t thread;
     void *pcs[64];
     char name[128];
-    int good = 0, n = 0;
+    int good = 0, wrong = 0, n = 0;
     aiodebug_thread_look_t look;
     pid_t tid = started(&thread, job);
     for (int i = 0; i < 20; i++) {
         n = aiodebug_thread_walk(tid, pcs, 64, &look);
-        good += has_chain(pcs, n, chain_of(job)) && look.state == state;
+        bool right = has_chain(pcs, n, chain_of(job)) && look.state == state;
+        good += right;
+        wrong += !right && n > 0;
     }
     snprintf(name, sizeof(name), "%s, %s", job->name, how);
-    check(good >= 19, name, "%d of 20 times, last %s", good, names_of(pcs, n));
+    /* None at all is an answer when the machine is busy, a wrong one never is. */
+    check(good >= 15 && wrong == 0, name, "%d of 20 right, %d wrong, last %s", good, wrong,
+          names_of(pcs, n));
     aiodebug_stack_t id = aiodebug_stack_of_thread(tid);
     n = aiodebug_stack_frames(id, pcs, 64);
     check(id != 0 && n <= 16 && has_chain(pcs, n, job->name), "its id", "%u: %s", id,
