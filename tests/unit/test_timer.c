@@ -3,7 +3,7 @@
  * Timers: call_later and call_at. Mirrors CPython's test_events.py, TimerTests, and
  * test_base_events.py, BaseEventLoopTests.
  */
-#include "helpers.h"
+#include "allocator.h"
 
 #include <math.h>
 
@@ -136,39 +136,9 @@ TEST(timer_comparison)
 }
 
 /* Timers that were cancelled do not stay until their time comes. */
-static size_t live;
-
-static void *counting_malloc(size_t size)
-{
-    void *block = malloc(size);
-    live += block != NULL;
-    return block;
-}
-
-static void *counting_calloc(size_t n, size_t size)
-{
-    void *block = calloc(n, size);
-    live += block != NULL;
-    return block;
-}
-
-static void *counting_realloc(void *old, size_t size)
-{
-    void *block = realloc(old, size);
-    live += old == NULL && block != NULL;
-    return block;
-}
-
-static void counting_free(void *block)
-{
-    live -= block != NULL;
-    free(block);
-}
-
 TEST(_run_once_cancelled_event_cleanup)
 {
-    assert_ok(aiort_replace_allocator(counting_malloc, counting_realloc, counting_calloc,
-                                      counting_free));
+    allocator_install();
     aiort_loop_t *loop = new_loop();
     aiort_handle_t *handle = NULL;
 
@@ -181,7 +151,7 @@ TEST(_run_once_cancelled_event_cleanup)
     run_once(loop);
 
     /* Behind one timer that is not cancelled: so many that they could not be pooled for ever. */
-    size_t before = live;
+    long before = allocator_live();
     for (int round = 0; round < 100; round++) {
         for (int i = 0; i < 200; i++) {
             assert_ok(aiort_call_later(loop, 3600, fire, NULL, &handle));
@@ -190,10 +160,10 @@ TEST(_run_once_cancelled_event_cleanup)
         }
         run_once(loop);
     }
-    assert_true(live - before < 2000);
+    assert_true(allocator_live() - before < 2000);
     assert_int_equal(nfired, 0);
     drop_loop(loop);
-    assert_int_equal(live, 0);
+    assert_int_equal(allocator_live(), 0);
 }
 
 /* ---- C's own ---- */
