@@ -14,6 +14,7 @@
 #include "internal.h"
 
 #include <pthread.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -182,9 +183,28 @@ AIORT__COLD static void watch_thread_end(uintptr_t *slot)
     }
 }
 
+/* A thread's own current error goes when the thread does. */
+static pthread_key_t thread_ends;
+static pthread_once_t thread_ends_once = PTHREAD_ONCE_INIT;
+
+static void drop_thread_error(void *tls)
+{
+    aiort__clear_error_slot(&((aiort__tls_t *)tls)->current_error);
+}
+
+static void make_thread_ends(void)
+{
+    pthread_key_create(&thread_ends, drop_thread_error);
+}
+
 static void set_slot(uintptr_t *slot, uintptr_t value)
 {
     uintptr_t old = *slot;
+
+    if (slot == &aiort__tls.current_error && value && !(value & 1)) {
+        pthread_once(&thread_ends_once, make_thread_ends);
+        pthread_setspecific(thread_ends, &aiort__tls);
+    }
 
     if (slot == &aiort__tls.current_error && !(value & 1) && (old == 0 || (old & 1))) {
         watch_thread_end(slot);
@@ -269,7 +289,7 @@ aiort_error_t *aiort_current_error(void)
 
     if (*slot & 1) {
         aiort_error_t *error = aiort__error_new(NULL, slot_code(*slot), NULL, NULL);
-        *slot = (uintptr_t)error;
+        set_slot(slot, (uintptr_t)error);
     }
     return (aiort_error_t *)*slot;
 }

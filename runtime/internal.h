@@ -193,6 +193,7 @@ struct aiort_loop_s {
     aiort__stack_t *dead; /* of a task that ended, to be released by who runs next */
     void *running_object; /* the handle or task that runs now */
     _Atomic(aiort__object_t *) incoming; /* from call_soon_threadsafe, newest first */
+    _Atomic uint32_t wakers;             /* producers that may be about to wake it */
     _Atomic(void *) owner;               /* &aiort__tls of the thread that runs the loop */
 
     uint32_t next_id;

@@ -8,6 +8,7 @@
  *
  *   producer: write the handle; CAS incoming (release)   --> loop: exchange (acquire); read it
  *   producer: if it was empty, uv_async_send             --> loop: exchange happens after the wake
+ *   producer: wakers + 1; CAS (release); send; wakers - 1 --> close: exchange; wait for wakers 0
  *
  * The handles come from malloc (the pools belong to the loop's thread) and count their references
  * atomically. Their state tells call and cancel apart, which may race on different threads:
@@ -69,6 +70,34 @@ bool aiort__threadsafe_cancelled(const aiort_handle_t *handle)
     return settled(handle) == GONE;
 }
 
+/* false: the loop is closed. */
+static bool enqueue(aiort_loop_t *loop, aiort__object_t *object)
+{
+    aiort__object_t *head = atomic_load_explicit(&loop->incoming, memory_order_relaxed);
+
+    for (;;) {
+        if (AIORT__UNLIKELY(head == AIORT__INCOMING_CLOSED)) {
+            return false;
+        }
+        bool first = head == NULL;
+        if (first) {
+            atomic_fetch_add_explicit(&loop->wakers, 1, memory_order_relaxed);
+        }
+        object->next = head;
+        bool pushed = atomic_compare_exchange_weak_explicit(
+            &loop->incoming, &head, object, memory_order_release, memory_order_relaxed);
+        if (first) {
+            if (pushed) {
+                uv_async_send(&loop->uv->async);
+            }
+            atomic_fetch_sub_explicit(&loop->wakers, 1, memory_order_release);
+        }
+        if (pushed) {
+            return true;
+        }
+    }
+}
+
 int aiort_call_soon_threadsafe_at(const aiort_site_t *site, aiort_loop_t *loop,
                                   aiort_callback_fn callback, void *arg, aiort_handle_t **out)
 {
@@ -97,27 +126,19 @@ int aiort_call_soon_threadsafe_at(const aiort_site_t *site, aiort_loop_t *loop,
         *out = handle;
     }
 
-    aiort__object_t *head = atomic_load_explicit(&loop->incoming, memory_order_relaxed);
-    do {
-        if (AIORT__UNLIKELY(head == AIORT__INCOMING_CLOSED)) {
-            if (out) {
-                *out = NULL;
-            }
-            aiort__handle_destroy(handle);
-            return aiort__fail(AIORT_ELOOPCLOSED);
+    if (AIORT__UNLIKELY(!enqueue(loop, &handle->object))) {
+        if (out) {
+            *out = NULL;
         }
-        handle->object.next = head;
-    } while (!atomic_compare_exchange_weak_explicit(&loop->incoming, &head, &handle->object,
-                                                    memory_order_release, memory_order_relaxed));
-    if (head == NULL) {
-        uv_async_send(&loop->uv->async);
+        aiort__handle_destroy(handle);
+        return aiort__fail(AIORT_ELOOPCLOSED);
     }
     return 0;
 }
 
 static aiort__object_t *take(aiort_loop_t *loop, aiort__object_t *leave)
 {
-    aiort__object_t *list = atomic_exchange_explicit(&loop->incoming, leave, memory_order_acquire);
+    aiort__object_t *list = atomic_exchange_explicit(&loop->incoming, leave, memory_order_acq_rel);
     aiort__object_t *reversed = NULL;
 
     while (list && list != AIORT__INCOMING_CLOSED) {
@@ -142,12 +163,16 @@ void aiort__incoming_drain(aiort_loop_t *loop)
     }
 }
 
-/* From now on producers are refused; what is queued is dropped. */
+/* From now on producers are refused; what is queued is dropped. A producer that got in just before
+ * may still be about to wake the loop: the handle it does that with is closed after this. */
 void aiort__incoming_close(aiort_loop_t *loop)
 {
     for (aiort__object_t *object = take(loop, AIORT__INCOMING_CLOSED); object;) {
         aiort__object_t *next = object->next;
         aiort_unref(object);
         object = next;
+    }
+    while (atomic_load_explicit(&loop->wakers, memory_order_acquire) != 0) {
+        sched_yield();
     }
 }
