@@ -459,6 +459,9 @@ void aiodebug_config_load(void)
     if (getauxval(AT_SECURE)) {
         aiodebug_config.enabled = aiodebug_config.help = false;
     }
+    if (!aiodebug_config.enabled) {
+        aiodebug_config.checks = 0;
+    }
 }
 
 
