@@ -91,9 +91,10 @@ static atomic_bool enough;
 static void *intern_on(void *arg)
 {
     void *pcs[LONGEST];
-    for (uint32_t k = 1000000; !atomic_load(&enough); k++)
-        aiodebug_stack_intern(pcs, make(k % 3000000, pcs));
-    return arg;
+    uint32_t first = (uint32_t)(uintptr_t)arg; /* both together stay below the table's bounds */
+    for (uint32_t k = first; k < first + 400000 && !atomic_load(&enough); k++)
+        aiodebug_stack_intern(pcs, make(k, pcs));
+    return NULL;
 }
 
 /* Children are made while other threads insert, so that some are born with the lock held. */
@@ -102,7 +103,7 @@ static void forks(void)
     pthread_t threads[2];
     int bad = 0;
     for (int i = 0; i < 2; i++)
-        pthread_create(&threads[i], NULL, intern_on, NULL);
+        pthread_create(&threads[i], NULL, intern_on, (void *)(uintptr_t)(1000000 + 500000 * i));
     for (uint32_t i = 0; i < 150; i++) {
         pid_t child = fork();
         if (child == 0) {
