@@ -11,6 +11,7 @@ static int callback(void *arg)
 
 static void worker(void *arg)
 {
+    uv_sleep(50); /* until the loop's thread waits for this one */
     int err = aiort_call_soon((aiort_loop_t *)arg, callback, "callback ran", NULL);
     if (err == 0)
         puts("call_soon accepted");

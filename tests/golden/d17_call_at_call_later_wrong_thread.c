@@ -36,6 +36,7 @@ static void attempt(const char *name, int err)
 
 static void worker(void *arg)
 {
+    uv_sleep(50); /* until the loop's thread waits for this one */
     attempt("call_at", aiort_call_at(loop, aiort_loop_time(loop), callback, "call_at ran", NULL));
     attempt("call_later", aiort_call_later(loop, 0, callback, "call_later ran", NULL));
     aiort_task_t *task = aiort_loop_create_task(loop, AIORT_CORO(noop, NULL), NULL);

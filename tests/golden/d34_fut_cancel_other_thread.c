@@ -12,6 +12,7 @@ static int done(aiort_future_t *future, void *arg)
 
 static void worker(void *arg)
 {
+    uv_sleep(50); /* until the loop's thread waits for this one */
     int n = aiort_future_cancel((aiort_future_t *)arg, NULL);
     if (n >= 0)
         printf("cancel -> %d\n", n);

@@ -6,18 +6,21 @@
 static int cb1(aiort_future_t *future, void *arg)
 {
     (void)future, (void)arg;
+    puts("cb1");
     return 0;
 }
 
 static int cb2(aiort_future_t *future, void *arg)
 {
     (void)future, (void)arg;
+    puts("cb2");
     return 0;
 }
 
 static int cb3(aiort_future_t *future, void *arg)
 {
     (void)future, (void)arg;
+    puts("cb3");
     return 0;
 }
 
