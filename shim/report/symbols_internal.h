@@ -136,6 +136,7 @@ int aiodebug_dwarf_frames(aiodebug_module_t *module, uint64_t address, aiodebug_
 bool aiodebug_dwarf_function(aiodebug_module_t *module, uint64_t address, aiodebug_frame_t *out);
 
 /* symbols_startup.c */
+bool aiodebug_in_libc(const char *path);
 bool aiodebug_startup_code(aiodebug_module_t *module, uint64_t return_address);
 bool aiodebug_after_call(const aiodebug_module_t *module, uintptr_t pc, bool *known);
 

@@ -13,7 +13,7 @@
 
 #include "symbols_internal.h"
 
-static bool in_libc(const char *path)
+bool aiodebug_in_libc(const char *path)
 {
     return path &&
            (aiodebug_module_path_is(path, "libc.so") || aiodebug_module_path_is(path, "libc-2") ||
@@ -42,6 +42,8 @@ bool aiodebug_symbols_startup(const aiodebug_frame_t *frame)
                                            "__libc_start_call_main",
                                            "__clone_internal",
                                            "libc_start_main_stage2",
+                                           "__tsan_thread_start_func",
+                                           "asan_thread_start",
                                            NULL};
     /* Names a program may have for functions of its own. */
     static const char *const plain[] = {"start_thread", "clone",        "clone3",
@@ -49,7 +51,7 @@ bool aiodebug_symbols_startup(const aiodebug_frame_t *frame)
     if (frame->startup || !frame->function)
         return frame->startup;
     return named(frame->function, reserved) ||
-           (in_libc(frame->module) && named(frame->function, plain));
+           (aiodebug_in_libc(frame->module) && named(frame->function, plain));
 }
 
 #ifdef __x86_64__
@@ -149,7 +151,7 @@ bool aiodebug_startup_code(aiodebug_module_t *module, uint64_t return_address)
         return return_address > entry && return_address - entry <= 0x40 && after && *after == 0xf4;
     }
     const unsigned char *code = aiodebug_image_at(&module->file, return_address - 7, 7);
-    if (!in_libc(module->name) || !code || !after_indirect_call(code + 7))
+    if (!aiodebug_in_libc(module->name) || !code || !after_indirect_call(code + 7))
         return false;
     const aiodebug_symtab_t *table = aiodebug_module_table(module);
     return calls_main(module, table, return_address) ||

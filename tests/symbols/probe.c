@@ -65,14 +65,25 @@ EXPORT void probe_address(const char *tag, const void *return_address)
     }
 }
 
+/* The stack of whoever called into this library: without its own frames, and without those of a
+   sanitizer's backtrace(), which are further in. */
+static int program_stack(void **pcs, int max)
+{
+    int n = backtrace(pcs, max), skip = 0;
+    while (skip < n && !aiodebug_symbols_internal((uintptr_t)pcs[skip]))
+        skip++;
+    while (skip < n && aiodebug_symbols_internal((uintptr_t)pcs[skip]))
+        skip++;
+    memmove(pcs, pcs + skip, (size_t)(n - skip) * sizeof *pcs);
+    return n - skip;
+}
+
 EXPORT void probe_stack(const char *tag)
 {
     void *pcs[64];
-    int n = backtrace(pcs, 64);
-    for (int i = 0; i < n; i++) {
-        if (!aiodebug_symbols_internal((uintptr_t)pcs[i]))
-            probe_address(tag, pcs[i]);
-    }
+    int n = program_stack(pcs, 64);
+    for (int i = 0; i < n; i++)
+        probe_address(tag, pcs[i]);
 }
 
 EXPORT void probe_function(const char *tag, const void *function)
@@ -82,17 +93,6 @@ EXPORT void probe_function(const char *tag, const void *function)
     if (known != (frame.function != NULL))
         printf("%s: says %d but has %s\n", tag, known, frame.function);
     print_frame(tag, &frame);
-}
-
-EXPORT NOINLINE void *probe_caller(void)
-{
-    void *pcs[8];
-    int n = backtrace(pcs, 8);
-    for (int i = 0; i < n; i++) {
-        if (!aiodebug_symbols_internal((uintptr_t)pcs[i]))
-            return pcs[i];
-    }
-    return NULL;
 }
 
 EXPORT void probe_modules_changed(void)

@@ -21,8 +21,6 @@ void probe_stack(const char *tag);
 /* The same of one return address, or of the function at an address with where it is defined. */
 void probe_address(const char *tag, const void *return_address);
 void probe_function(const char *tag, const void *function);
-/* The caller's return address. */
-void *probe_caller(void);
 /* Tells the shim's list of modules that it may change. */
 void probe_modules_changed(void);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The program that is compiled in every way: static, exported and inlined functions, function
    pointers, and a library (plugin.c) linked to it. run.sh finds the lines by the marks. */
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +56,7 @@ static void functions(void)
     probe_function("static", (void *)hidden);
     probe_function("global", (void *)exported_before);
     probe_function("library", (void *)plugin_enter);
-    probe_function("libc", (void *)qsort);
+    probe_function("libc", (void *)getpgid);
     probe_function("inside", (char *)(void *)hidden + 1);
     STAY();
 }

@@ -255,12 +255,13 @@ static void of_aliases_the_plain_name(void **state)
 {
     (void)state;
     aiodebug_frame_t frame;
-    void *function = dlsym(RTLD_DEFAULT, "qsort");
+    /* Each a function with two names that no sanitizer has its hands on. */
+    void *function = dlsym(RTLD_DEFAULT, "__getpgid");
     assert_true(aiodebug_symbols_function((uintptr_t)function, &frame));
-    assert_string_equal(frame.function, "qsort");
-    function = dlsym(RTLD_DEFAULT, "__write");
+    assert_string_equal(frame.function, "getpgid");
+    function = dlsym(RTLD_DEFAULT, "__sched_yield");
     assert_true(aiodebug_symbols_function((uintptr_t)function, &frame));
-    assert_non_null(strstr(frame.function, "write"));
+    assert_string_equal(frame.function, "sched_yield");
 }
 
 /* Files that lie about themselves, at random but the same each time, are survived. */
