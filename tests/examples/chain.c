@@ -7,7 +7,7 @@
 
 static int create(void *arg, void **result)
 {
-    int err = aiort_sleep(0.3);
+    int err = aiort_sleep(1.0);
 
     (void)arg, (void)result;
     if (err == 0)
