@@ -189,7 +189,8 @@ static const char text[] =
     "hint: do not\n";
 static const char json[] =
     "{\"time\":\"2025-11-22T14:30:01.123456Z\",\"pid\":1,\"tid\":1,\"program\":\"g6\",\"level\":\"ERROR\","
-    "\"check\":\"slow-poll\",\"message\":\"Broke after 0.250 seconds\"}\n";
+    "\"check\":\"slow-poll\",\"message\":\"Broke after 0.250 seconds\",\"stacks\":"
+    "[{\"role\":\"call\",\"frames\":[{\"file\":\"g6_log.c\",\"line\":1,\"function\":\"f\"}]}]}\n";
 int main(int argc, char **argv)
 {
     FILE *log = getenv("AIODEBUG_LOG") ? fopen(getenv("AIODEBUG_LOG"), "w") : NULL;
@@ -215,20 +216,24 @@ hint: do not
 output
 T
 printf 'opt -O0\nmodes debug json\n' > "$golden/g6_log.opts"
-cp "$golden/g6_log.c" "$golden/g7_json_differs.c"
 sed 's/g6_log/g7_json_differs/' "$golden/g6_log.c" > "$golden/g7_json_differs.c"
 sed 's/g6_log/g7_json_differs/' "$golden/g6_log.debug.txt" > "$golden/g7_json_differs.debug.txt"
 printf 'opt -O0\nmodes debug json\nargs {nonsense\n' > "$golden/g7_json_differs.opts"
+# The same, but the JSON lacks the frame that the text shows.
+sed 's/g6_log/g8_frame_differs/; s/"line\\":1/"line\\":2/' "$golden/g6_log.c" > "$golden/g8_frame_differs.c"
+sed 's/g6_log/g8_frame_differs/' "$golden/g6_log.debug.txt" > "$golden/g8_frame_differs.debug.txt"
+cp "$golden/g6_log.opts" "$golden/g8_frame_differs.opts"
 
 run_golden() { CC=$CC SANITIZE='' SANITIZE_PRELOAD='' BUILD=$BUILD "$PYTHON" "$golden/run" "$@" 2>&1; }
 if [ -z "$SANITIZE" ]; then
     output=$(run_golden)
     check "a golden failure is the status" test $? -eq 1
-    same "the golden total" "5 passed, 5 failed" "$(tail -n 1 <<< "$output")"
+    same "the golden total" "6 passed, 6 failed" "$(tail -n 1 <<< "$output")"
     check "a difference is shown" has '^    \+b$' "$output"
     check "a hang is shown" has 'no end within 0.3 s' "$output"
     check "a compiler's message is shown" has 'undeclared' "$output"
     check "a wrong status is shown" has 'ended with 3, expected 0' "$output"
+    check "a frame that JSON lacks is shown" has "lacks a frame .*g8_frame_differs.c', '1', 'f'" "$output"
     check "broken JSON is shown" has 'g7_json_differs \(json' "$output"
     run_golden --update g2_differs > /dev/null
     same "--update writes what was printed" b "$(cat "$golden/g2_differs.plain.txt")"
