@@ -165,8 +165,8 @@ typedef struct aiort__uv {
     uv_loop_t *loop;
     uv_timer_t timer;
     uv_async_t async;
-    uv_prepare_t prepare; /* these two only over a given uv_loop_t */
-    uv_idle_t idle;
+    uv_prepare_t prepare;
+    uv_idle_t idle;      /* only over a given uv_loop_t */
     aiort_loop_t *owner; /* NULL once the loop is closed */
     uint64_t armed;      /* the time the timer is set to; 0: it is not */
     int open;            /* handles not closed yet */
@@ -190,6 +190,8 @@ struct aiort_loop_s {
     aiort_task_t *current;
     void *hub_sp;
     void *nowhere;         /* where a task that ended saves its stack pointer */
+    aiort__fiber_t leaving; /* that of a task that ended */
+    uint32_t spare_size;    /* stack_size of a task that ended */
     aiort__stack_t *dead; /* of a task that ended, to be released by who runs next */
     void *running_object; /* the handle or task that runs now */
     _Atomic(aiort__object_t *) incoming; /* from call_soon_threadsafe, newest first */

@@ -46,13 +46,23 @@ static void on_idle(uv_idle_t *idle)
     (void)idle;
 }
 
-/* One iteration in each turn of a uv_run() that the program called. */
+/*
+ * Right before the selector. When we drive: libuv calls timers before it polls, ours among them, and
+ * what they have made ready must not wait until something else happens. Else, one iteration in each
+ * turn of a uv_run() that the program called.
+ */
 static void on_prepare(uv_prepare_t *prepare)
 {
     aiort__uv_t *uv = prepare->data;
     aiort_loop_t *loop = uv->owner;
 
-    if (!loop || loop->driving || aiort__tls.running || aiort__loop_enter(loop)) {
+    if (loop && loop->driving) {
+        if (aiort__ready(loop) > 0 || loop->stopping || aiort__timers_next(loop) != uv->armed) {
+            uv_stop(uv->loop); /* which makes its timeout 0, for this turn */
+        }
+        return;
+    }
+    if (!loop || aiort__tls.running || aiort__loop_enter(loop)) {
         return;
     }
     loop->children++;
@@ -112,8 +122,8 @@ void aiort__uv_close(aiort_loop_t *loop)
     uv->owner = NULL;
     close_handle(uv, (uv_handle_t *)&uv->timer);
     close_handle(uv, (uv_handle_t *)&uv->async);
+    close_handle(uv, (uv_handle_t *)&uv->prepare);
     if (!uv->own) {
-        close_handle(uv, (uv_handle_t *)&uv->prepare);
         close_handle(uv, (uv_handle_t *)&uv->idle);
         loop->uv = NULL;
         return;
@@ -164,13 +174,14 @@ int aiort__uv_open(aiort_loop_t *loop, uv_loop_t *given)
     uv_timer_init(uv->loop, &uv->timer);
     uv->async.data = uv->timer.data = uv;
     uv_unref((uv_handle_t *)&uv->async);
-    uv->open = 2;
+    uv_prepare_init(uv->loop, &uv->prepare);
+    uv->prepare.data = uv;
+    uv_prepare_start(&uv->prepare, on_prepare);
+    uv_unref((uv_handle_t *)&uv->prepare);
+    uv->open = 3;
     if (given) {
-        uv_prepare_init(uv->loop, &uv->prepare);
         uv_idle_init(uv->loop, &uv->idle);
-        uv->prepare.data = uv->idle.data = uv;
-        uv_prepare_start(&uv->prepare, on_prepare);
-        uv_unref((uv_handle_t *)&uv->prepare);
+        uv->idle.data = uv;
         uv->open = 4;
         loop->embedded = true;
     }

@@ -459,3 +459,55 @@ TEST(own_handles_run_in_the_loop)
     run_briefly(loop);
     drop_loop(loop);
 }
+
+/* libuv calls timers before it polls: what they complete must not wait for the selector. */
+typedef struct {
+    uv_timer_t timer;
+    aiort_future_t *future;
+} one_shot_t;
+
+static void on_one_shot(uv_timer_t *timer)
+{
+    one_shot_t *shot = timer->data;
+    assert_ok(aiort_future_set_result(shot->future, PTR(1)));
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+TEST(due_timers_of_the_program_wake_tasks_at_once)
+{
+    aiort_loop_t *loop = new_loop();
+
+    for (int i = 0; i < 3; i++) {
+        one_shot_t shot = {.future = new_future(loop)};
+        assert_ok(uv_timer_init(aiort_loop_uv(loop), &shot.timer));
+        shot.timer.data = &shot;
+        assert_ok(uv_timer_start(&shot.timer, on_one_shot, 0, 0));
+        double before = harness_now();
+        assert_ok(aiort_loop_run_until_complete(loop, AIORT_CORO(await_future, shot.future), NULL));
+        assert_time_near(harness_now() - before, 0);
+        aiort_unref(shot.future);
+        run_briefly(loop);
+    }
+    drop_loop(loop);
+}
+
+static void on_stop(uv_timer_t *timer)
+{
+    assert_ok(aiort_loop_stop(timer->data));
+}
+
+TEST(due_timer_of_the_program_stops_the_loop)
+{
+    aiort_loop_t *loop = new_loop();
+    uv_timer_t timer;
+
+    assert_ok(uv_timer_init(aiort_loop_uv(loop), &timer));
+    timer.data = loop;
+    assert_ok(uv_timer_start(&timer, on_stop, 0, 0));
+    double before = harness_now();
+    assert_ok(aiort_loop_run_forever(loop));
+    assert_time_near(harness_now() - before, 0);
+    uv_close((uv_handle_t *)&timer, NULL);
+    run_briefly(loop);
+    drop_loop(loop);
+}

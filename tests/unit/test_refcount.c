@@ -148,6 +148,23 @@ TEST(task_del_collect)
     end(loop);
 }
 
+/* Nor when a future goes that nobody asked for it. */
+TEST(future_del_collect)
+{
+    allocator_install();
+    aiort_loop_t *loop = new_loop();
+
+    for (int i = 0; i < 100; i++) {
+        aiort_future_t *future = new_future(loop);
+        char *block = malloc(16);
+        assert_non_null(block);
+        assert_ok(aiort_future_set_result(future, block));
+        free(block);
+        aiort_unref(future);
+    }
+    end(loop);
+}
+
 /* Objects of a loop may be given back after it, in any order. */
 TEST(objects_outlive_their_loop)
 {

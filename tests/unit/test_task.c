@@ -253,6 +253,34 @@ TEST(step_result_future)
     drop_loop(loop);
 }
 
+static int set_future(void *arg)
+{
+    return aiort_future_set_result(arg, PTR(1));
+}
+
+static int await_and_say_spam(void *arg, void **result)
+{
+    static char spam[] = "spam";
+    int err = aiort_await((aiort_future_t *)arg, NULL);
+    *result = spam;
+    return err;
+}
+
+TEST(foobar)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_future_t *future = new_future(loop);
+    aiort_task_t *task = start(loop, AIORT_CORO(await_and_say_spam, future));
+    void *result = NULL;
+
+    assert_ok(aiort_call_later(loop, 0.02, set_future, future, NULL));
+    assert_ok(aiort_loop_run_until_complete(loop, task, &result));
+    assert_string_equal(result, "spam");
+    aiort_unref(task);
+    aiort_unref(future);
+    drop_loop(loop);
+}
+
 static int raise_error(void *arg, void **result)
 {
     (void)arg;
@@ -848,6 +876,21 @@ TEST(detached_task_that_fails)
     assert_int_equal(reports.calls, 1);
 }
 
+/* A task that cannot be scheduled is not made at all: not registered, nothing to report. */
+TEST(error_in_call_soon)
+{
+    aiort_loop_t *loop = new_loop();
+    reports_t reports;
+
+    record(loop, &reports);
+    assert_ok(aiort_loop_close(loop));
+    assert_null_code(aiort_loop_create_task(loop, AIORT_CORO(return_at_once, NULL), NULL),
+                     AIORT_ELOOPCLOSED);
+    assert_int_equal(aiort_all_tasks(loop, NULL, 0), 0);
+    aiort_unref(loop);
+    assert_int_equal(reports.calls, 0);
+}
+
 /* ---- ensure_future, in C: what run_until_complete and await take ---- */
 
 TEST(ensure_future_coroutine)
@@ -1034,7 +1077,8 @@ static int steal(void *arg, void **result)
     assert_ok(aiort_sleep(0));
     int err = aiort_await(coroutine, NULL);
     assert_true(err == AIORT_EAWAITED || err == AIORT_EREUSED);
-    assert_code(aiort_coroutine_close(coroutine), AIORT_EAWAITED);
+    assert_code(aiort_coroutine_close(coroutine), AIORT_EAWAITED); /* and keeps the reference */
+    aiort_unref(coroutine);
     assert_ok(aiort_await(task, NULL));
     aiort_unref(task);
     return 0;
