@@ -143,8 +143,10 @@ INCLUDES_shim := -Ishim -Iruntime/include
 INCLUDES_tests := -Iruntime/include -Iruntime -Ishim -Itests/unit
 
 # A hot file that should not pay for the stack protector names itself: FLAGS_runtime/task.c := ...
-FLAGS_runtime/ready.c := -fno-stack-protector
+FLAGS_runtime/scheduler.c := -fno-stack-protector
+FLAGS_runtime/await.c := -fno-stack-protector
 FLAGS_runtime/task.c := -fno-stack-protector
+FLAGS_runtime/coroutine.c := -fno-stack-protector
 
 CC_COMMAND = $(CC) $(BASE_CFLAGS) $(DEFINES) $(INCLUDES_$(firstword $(subst /, ,$<))) $(UV_CFLAGS) \
 	$(CPPFLAGS) $(CFLAGS) $(FLAGS_$<) -MMD -MP

@@ -23,15 +23,6 @@ const char *aiort__class_name(const aiort_future_t *future)
     return future->object.kind == AIORT_KIND_TASK ? "Task" : names[aiort__class(future)];
 }
 
-void aiort__future_init(aiort_future_t *future, aiort_loop_t *loop, aiort_kind_t kind,
-                        uint8_t flags)
-{
-    aiort__object_init(&future->object, loop, kind, flags);
-    future->u.result = NULL;
-    future->first = future->last = NULL;
-    future->completed = NULL;
-}
-
 aiort_future_t *aiort__future_new(aiort_loop_t *loop)
 {
     aiort_future_t *future =

@@ -100,8 +100,6 @@ struct aiort_task_s {
     int32_t throw_code;  /* AIORT_ECLOSED while it is being closed */
     uint8_t must_cancel;
     uint8_t abandoned;  /* awaited while being closed: never runs again */
-    uint8_t own_name;   /* name is to be freed */
-    uint8_t reserved2;
     aiort__fiber_t fiber;
 };
 
@@ -489,8 +487,15 @@ AIORT__HIDDEN void *aiort__special_new(aiort_loop_t *loop, int class, size_t siz
                                        void (*destroy)(aiort_future_t *));
 
 AIORT__HIDDEN aiort_future_t *aiort__future_new(aiort_loop_t *loop);
-AIORT__HIDDEN void aiort__future_init(aiort_future_t *future, aiort_loop_t *loop, aiort_kind_t kind,
-                                      uint8_t flags);
+static inline void aiort__future_init(aiort_future_t *future, aiort_loop_t *loop, aiort_kind_t kind,
+                                      uint8_t flags)
+{
+    aiort__object_init(&future->object, loop, kind, flags);
+    future->u.result = NULL;
+    future->first = future->last = NULL;
+    future->completed = NULL;
+}
+
 /* Completes without a check of state, thread or kind. error: the reference is taken over. */
 AIORT__HIDDEN void aiort__future_finish(aiort_future_t *future, void *result);
 AIORT__HIDDEN void aiort__future_fail(aiort_future_t *future, aiort_error_t *error);

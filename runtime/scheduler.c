@@ -40,48 +40,44 @@ __attribute__((noinline)) static void switch_stacks(aiort_loop_t *loop, void **s
     release_dead(loop);
 }
 
-/* The task's own part of its end. The stack stays valid until somebody else runs. */
-_Noreturn static void task_exit(aiort_loop_t *loop, aiort_task_t *task);
-
-static void task_main(void *arg)
+/* Marks a task as running on this stack. */
+static inline void occupy(aiort_task_t *task, aiort__stack_t *stack)
 {
-    aiort_task_t *task = arg;
-    aiort_loop_t *loop = task->future.object.loop;
-    aiort_coroutine_t *coroutine = task->coroutine;
-    void *result = NULL;
-
-    aiort__fiber_after(&task->fiber);
-    release_dead(loop);
-    int err = coroutine->function(coroutine->arg, &result);
-    aiort__task_finish(task, err, result);
-    task_exit(loop, task);
-}
-
-/* Gives a task its stack. false: it ended instead, cancelled before it began or without memory. */
-static bool start(aiort_loop_t *loop, aiort_task_t *task)
-{
-    if (AIORT__UNLIKELY(task->must_cancel)) {
-        task->must_cancel = 0;
-        aiort__task_finish(task, UV_ECANCELED, NULL);
-        aiort__unref(&task->future.object);
-        return false;
-    }
-    aiort__stack_t *stack = aiort__stack_acquire(&loop->stacks, task->stack_size);
-    if (AIORT__UNLIKELY(!stack)) {
-        aiort__task_finish(task, UV_ENOMEM, NULL);
-        aiort__unref(&task->future.object);
-        return false;
-    }
     stack->owner = task;
     task->stack = stack;
     task->coroutine->object.state = AIORT__CORO_RUNNING;
+}
+
+/* A task that ends before it began: cancelled, or without memory. */
+AIORT__COLD static void never_began(aiort_task_t *task, int err)
+{
+    task->must_cancel = 0;
+    aiort__task_finish(task, err, NULL);
+    aiort__unref(&task->future.object);
+}
+
+static void *task_main(void *arg);
+
+/* Gives a task a stack of its own. false: it ended instead. */
+static bool start(aiort_loop_t *loop, aiort_task_t *task)
+{
+    aiort__stack_t *stack = aiort__stack_acquire(&loop->stacks, task->stack_size);
+
+    if (AIORT__UNLIKELY(!stack)) {
+        never_began(task, UV_ENOMEM);
+        return false;
+    }
+    occupy(task, stack);
     task->sp = aiort__context_init(stack->top, task_main, task);
     aiort__fiber_create(&task->fiber, aiort__stack_base(stack), aiort__stack_size(stack));
     return true;
 }
 
-/* Whom a stopping task may switch to directly; NULL: the hub has something to do first. */
-static inline aiort_task_t *next_task(aiort_loop_t *loop)
+/*
+ * Whom a stopping task may switch to directly; NULL: the hub has something to do first. One that
+ * has not started needs a stack: that of the task that just ended (spare), or a new one.
+ */
+static inline aiort_task_t *next_task(aiort_loop_t *loop, const aiort_task_t *spare)
 {
     for (;;) {
         if (aiort__todo(loop) == 0) {
@@ -96,10 +92,65 @@ static inline aiort_task_t *next_task(aiort_loop_t *loop)
             return NULL;
         }
         aiort_task_t *task = (aiort_task_t *)aiort__pop(loop);
-        if (AIORT__LIKELY(task->sp != NULL) || start(loop, task)) {
+        if (AIORT__LIKELY(task->sp != NULL)) {
+            return task;
+        }
+        if (AIORT__UNLIKELY(task->must_cancel)) {
+            never_began(task, UV_ECANCELED);
+        } else if ((spare && task->stack_size == loop->spare_size) || start(loop, task)) {
             return task;
         }
     }
+}
+
+/*
+ * The first function on a task's stack. When the task has ended and one that has not started is
+ * next, that one runs here at once; else this returns where to go on, see aiort__context_init().
+ */
+static void *task_main(void *arg)
+{
+    aiort_task_t *task = arg;
+    aiort_loop_t *loop = task->future.object.loop;
+
+    aiort__fiber_after(&task->fiber);
+    release_dead(loop);
+    for (;;) {
+        aiort_coroutine_t *coroutine = task->coroutine;
+        void *result = NULL;
+        int err = coroutine->function(coroutine->arg, &result);
+
+        aiort__task_finish(task, err, result);
+        if (aiort__seam(AIORT__SEAM_STEP)) {
+            aiort_instrument_step(loop, task);
+        }
+        aiort__stack_t *stack = task->stack;
+        loop->leaving = task->fiber;
+        loop->spare_size = task->stack_size;
+        task->stack = NULL;
+        task->sp = NULL;
+        loop->current = NULL;
+        loop->running_object = NULL;
+        aiort__unref(&task->future.object); /* the loop's; may report an error */
+        task = next_task(loop, task);
+        if (!task || task->sp) {
+            loop->dead = stack;
+            break;
+        }
+        occupy(task, stack);
+        task->sp = stack->top; /* not NULL: it has started; the next switch sets it */
+        task->fiber = loop->leaving;
+        loop->current = task;
+        loop->running_object = task;
+    }
+#if defined(AIORT__FIBER_ASAN) || defined(AIORT__FIBER_TSAN)
+    /* The sanitizer must see the last switch and not a return to somewhere else. */
+    switch_stacks(loop, &loop->nowhere, &loop->leaving, task, true);
+    __builtin_unreachable();
+#else
+    loop->current = task;
+    loop->running_object = task;
+    return task ? task->sp : loop->hub_sp;
+#endif
 }
 
 void aiort__suspend(aiort_loop_t *loop, aiort_task_t *task)
@@ -107,27 +158,10 @@ void aiort__suspend(aiort_loop_t *loop, aiort_task_t *task)
     if (aiort__seam(AIORT__SEAM_STEP)) {
         aiort_instrument_step(loop, task);
     }
-    aiort_task_t *next = next_task(loop);
+    aiort_task_t *next = next_task(loop, NULL);
     if (next != task) {
         switch_stacks(loop, &task->sp, &task->fiber, next, false);
     }
-}
-
-static void task_exit(aiort_loop_t *loop, aiort_task_t *task)
-{
-    aiort__fiber_t fiber = task->fiber;
-
-    if (aiort__seam(AIORT__SEAM_STEP)) {
-        aiort_instrument_step(loop, task);
-    }
-    loop->dead = task->stack;
-    task->stack = NULL;
-    task->sp = NULL;
-    loop->current = NULL;
-    loop->running_object = NULL;
-    aiort__unref(&task->future.object); /* the loop's; may report an error nobody can retrieve */
-    switch_stacks(loop, &loop->nowhere, &fiber, next_task(loop), true);
-    __builtin_unreachable();
 }
 
 void aiort__abandon(aiort_loop_t *loop, aiort_task_t *task)
@@ -154,7 +188,9 @@ void aiort__run_ready(aiort_loop_t *loop)
             continue;
         }
         aiort_task_t *task = (aiort_task_t *)object;
-        if (task->sp != NULL || start(loop, task)) {
+        if (task->sp == NULL && task->must_cancel) {
+            never_began(task, UV_ECANCELED);
+        } else if (task->sp != NULL || start(loop, task)) {
             aiort__resume(loop, task);
         }
     }

@@ -121,7 +121,8 @@ aiort__context_switch:
 
 /*
  * Where the first switch to a context returns to, with entry in x19 and its argument in x20. No
- * return address: backtraces end here.
+ * return address: backtraces end here. What entry returns is the saved sp of the context to go on
+ * with.
  */
         .type   aiort__context_start, %function
         .p2align 4
@@ -133,12 +134,55 @@ aiort__context_start:
 .Lstart:
         mov     x0, x20
         blr     x19
-        brk     #1
+        mov     sp, x0
+        .cfi_def_cfa sp, FRAME_SIZE
+#if HAS_PAC
+        .cfi_negate_ra_state
+#endif
+        .cfi_rel_offset x29, 0
+        .cfi_rel_offset x30, 8
+        .cfi_rel_offset x19, 16
+        .cfi_rel_offset x20, 24
+        .cfi_rel_offset x21, 32
+        .cfi_rel_offset x22, 40
+        .cfi_rel_offset x23, 48
+        .cfi_rel_offset x24, 56
+        .cfi_rel_offset x25, 64
+        .cfi_rel_offset x26, 72
+        .cfi_rel_offset x27, 80
+        .cfi_rel_offset x28, 88
+        .cfi_rel_offset d8, 96
+        .cfi_rel_offset d9, 104
+        .cfi_rel_offset d10, 112
+        .cfi_rel_offset d11, 120
+        .cfi_rel_offset d12, 128
+        .cfi_rel_offset d13, 136
+        .cfi_rel_offset d14, 144
+        .cfi_rel_offset d15, 152
+#if defined(AIORT_CONTEXT_FPU)
+        ldr     x9, [sp, #160]
+        msr     fpcr, x9
+#endif
+        load    d14, d15, 144
+        load    d12, d13, 128
+        load    d10, d11, 112
+        load    d8, d9, 96
+        load    x27, x28, 80
+        load    x25, x26, 64
+        load    x23, x24, 48
+        load    x21, x22, 32
+        load    x19, x20, 16
+        ldp     x29, x30, [sp], #FRAME_SIZE
+        .cfi_def_cfa_offset 0
+        .cfi_restore x29
+        .cfi_restore x30
+        authenticate
+        ret
         .cfi_endproc
         .size   aiort__context_start, . - aiort__context_start
 
 /*
- * void *aiort__context_init(void *stack_top: x0, void (*entry)(void *): x1, void *arg: x2)
+ * void *aiort__context_init(void *stack_top: x0, void *(*entry)(void *): x1, void *arg: x2)
  * The zeros at the very top end the walk of an unwinder that knows no CFI, as x29 = 0 ends one that
  * follows frame records. What else a new context finds in its registers means nothing.
  */

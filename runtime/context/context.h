@@ -42,10 +42,11 @@ AIORT__HIDDEN void aiort__context_switch(void **save_sp, void *to_sp);
 
 /*
  * Lays out a new context on the stack that ends (exclusively) at stack_top, which is aligned to 16
- * bytes. Returns what to switch to. The first switch calls entry(arg), which must never return; it
- * leaves by a last switch instead. Backtraces end below entry.
+ * bytes. Returns what to switch to. The first switch calls entry(arg). It may leave by a last
+ * switch, or return the saved stack pointer of the context to go on with, which is cheaper: the
+ * processor foresees it. Backtraces end below entry.
  */
-AIORT__HIDDEN void *aiort__context_init(void *stack_top, void (*entry)(void *), void *arg);
+AIORT__HIDDEN void *aiort__context_init(void *stack_top, void *(*entry)(void *), void *arg);
 
 /*
  * Calls fn(arg) on the current stack, but lets an unwinder that is started inside fn continue,

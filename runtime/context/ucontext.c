@@ -17,7 +17,7 @@
 /* Aligned as the ABI wants a stack to be, the record a multiple of that. */
 typedef struct {
     ucontext_t context;
-    void (*entry)(void *);
+    void *(*entry)(void *);
     void *arg;
 } __attribute__((aligned(16))) start_t;
 
@@ -34,7 +34,7 @@ static void start_context(unsigned high, unsigned low)
 {
     start_t *start = (start_t *)(uintptr_t)((uint64_t)high << 32 | low);
 
-    start->entry(start->arg);
+    setcontext(start->entry(start->arg));
     __builtin_trap();
 }
 
@@ -42,7 +42,7 @@ static void start_context(unsigned high, unsigned low)
  * makecontext() uses nothing of the stack but its end; how far down it goes is not known here.
  * getcontext() cannot fail on Linux.
  */
-void *aiort__context_init(void *stack_top, void (*entry)(void *), void *arg)
+void *aiort__context_init(void *stack_top, void *(*entry)(void *), void *arg)
 {
     start_t *start = (start_t *)stack_top - 1;
     uint64_t address = (uintptr_t)start;

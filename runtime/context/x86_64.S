@@ -76,6 +76,10 @@ aiort__context_switch:
 /*
  * Where the first switch to a context returns to, with entry in r12 and its argument in r13. The
  * stack pointer is aligned, as before a call. No return address: backtraces end here.
+ *
+ * What entry returns is the saved sp of the context to go on with. The last step there is a jump and
+ * not a `ret`: the first switch to this context took a return address off the processor's return
+ * predictor, so a `ret` would find that of the frame further out, and so on for all of them.
  */
         .type   aiort__context_start, @function
         .p2align 4
@@ -87,12 +91,35 @@ aiort__context_start:
 .Lstart:
         movq    %r13, %rdi
         call    *%r12
-        ud2
+        movq    %rax, %rsp
+        .cfi_def_cfa %rsp, FRAME_SIZE
+        .cfi_offset %rip, -8
+        .cfi_offset %rbp, -16
+        .cfi_offset %rbx, -24
+        .cfi_offset %r12, -32
+        .cfi_offset %r13, -40
+        .cfi_offset %r14, -48
+        .cfi_offset %r15, -56
+#if FPU_SIZE
+        ldmxcsr (%rsp)
+        fldcw   4(%rsp)
+        addq    $FPU_SIZE, %rsp
+        .cfi_adjust_cfa_offset -FPU_SIZE
+#endif
+        load    r15
+        load    r14
+        load    r13
+        load    r12
+        load    rbx
+        load    rbp
+        addq    $8, %rsp
+        .cfi_adjust_cfa_offset -8
+        notrack jmp *-8(%rsp)
         .cfi_endproc
         .size   aiort__context_start, . - aiort__context_start
 
 /*
- * void *aiort__context_init(void *stack_top: rdi, void (*entry)(void *): rsi, void *arg: rdx)
+ * void *aiort__context_init(void *stack_top: rdi, void *(*entry)(void *): rsi, void *arg: rdx)
  * The 16 bytes of zeros at the very top end the walk of an unwinder that knows no CFI, as rbp = 0
  * ends one that follows frame pointers.
  */

@@ -36,10 +36,19 @@ static bool is_current(const void *stack)
     return stack == current;
 }
 
+static void (*body)(void *);
+
+static void *enter(void *arg)
+{
+    body(arg);
+    return main_sp;
+}
+
 static void run_on(aiort__stack_t *stack, void (*entry)(void *), void *arg)
 {
     current = stack;
-    aiort__context_switch(&main_sp, aiort__context_init(stack->top, entry, arg));
+    body = entry;
+    aiort__context_switch(&main_sp, aiort__context_init(stack->top, enter, arg));
     current = NULL;
 }
 
