@@ -148,17 +148,6 @@ static const char *symbol_name(aiodebug_module_t *module, uint64_t address)
     return name && strncmp(name, "_Z", 2) == 0 ? aiodebug_demangle(name, NULL) : name;
 }
 
-/* libc's functions by the names they are called by: its DWARF, where that is installed, says
- * __getpgid. */
-static void use_public_name(aiodebug_module_t *module, uint64_t address, aiodebug_frame_t *frame)
-{
-    if (!frame->function || frame->function[0] != '_' || !aiodebug_in_libc(module->name))
-        return;
-    const char *name = symbol_name(module, address);
-    if (name && name[0] != '_')
-        frame->function = name;
-}
-
 /* The frames of a call in `module`, by the address of the call's last byte. */
 static int frames_in(aiodebug_module_t *module, uint64_t address, aiodebug_frame_t *out, int max)
 {
@@ -167,7 +156,6 @@ static int frames_in(aiodebug_module_t *module, uint64_t address, aiodebug_frame
     aiodebug_frame_t *outer = &out[n - 1];
     if (!outer->function && !outer->inlined)
         outer->function = symbol_name(module, address);
-    use_public_name(module, address, outer);
     if (!outer->function)
         outer->startup = aiodebug_startup_code(module, address + 1);
     for (int i = 0; i < n; i++) {
@@ -241,7 +229,6 @@ static bool function_in(aiodebug_module_t *module, uint64_t address, aiodebug_fr
     aiodebug_dwarf_function(module, address, out);
     if (!out->function)
         out->function = symbol_name(module, address);
-    use_public_name(module, address, out);
     out->module = module->name;
     out->build_id = module->build_id;
     out->offset = address;

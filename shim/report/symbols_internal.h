@@ -6,7 +6,9 @@
  *   symbols_modules.c  which modules are loaded, which have gone, which one an address belongs to
  *   symbols_elf.c      one ELF file: is it the one that was loaded, where is its debug information
  *   symbols_table.c    a module's symbols, sorted by address
- *   symbols_dwarf.c    libdw: functions, inlined calls, lines
+ *   symbols_libdw.c    loading libdw
+ *   symbols_units.c    which functions of its DWARF an address is in
+ *   symbols_dwarf.c    their names, files and lines
  *   symbols_startup.c  libc's start-up frames, also in a stripped libc
  *   symbols_source.c   interned strings, file names, lines of source
  *
@@ -122,15 +124,19 @@ bool aiodebug_modules_before_fork(void);
 void aiodebug_modules_after_fork_parent(void);
 void aiodebug_modules_after_fork_child(bool complete, bool drop);
 
-/* symbols_dwarf.c */
+/* symbols_libdw.c */
 enum { DWARF_MISSING = -1, DWARF_LOADING = 0, DWARF_READY = 1 };
 int aiodebug_dwarf_load(const char *library, void (*say)(const char *));
 int aiodebug_dwarf_state(void);
 bool aiodebug_dwarf_before_fork(void);
 void aiodebug_dwarf_after_fork_parent(void);
 void aiodebug_dwarf_after_fork_child(bool complete);
+
+/* symbols_units.c */
 aiodebug_dwarf_t *aiodebug_dwarf_open(const aiodebug_image_t *image);
 void aiodebug_dwarf_close(aiodebug_dwarf_t *dwarf);
+
+/* symbols_dwarf.c */
 int aiodebug_dwarf_frames(aiodebug_module_t *module, uint64_t address, aiodebug_frame_t *out,
                           int max);
 bool aiodebug_dwarf_function(aiodebug_module_t *module, uint64_t address, aiodebug_frame_t *out);
