@@ -207,7 +207,8 @@ static int check_set(const aiort_site_t *site, aiort_future_t *future, const cha
     }
     if (AIORT__UNLIKELY(future->object.state != AIORT_PENDING)) {
         aiort_instrument_invalid_state(future, function);
-        return aiort__fail_at(site, AIORT_EINVALIDSTATE, NULL);
+        return aiort__fail_at(site, AIORT_EINVALIDSTATE,
+                              aiort_strerror(AIORT_EINVALIDSTATE));
     }
     return 0;
 }

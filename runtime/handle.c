@@ -84,7 +84,13 @@ AIORT__COLD static void callback_failed(aiort_loop_t *loop, aiort_handle_t *hand
     char repr[512];
     char message[600];
 
+    if (!loop->handler) {
+        aiort_instrument_building(loop, 1);
+    }
     aiort__callback_repr(handle, repr, sizeof(repr));
+    if (!loop->handler) {
+        aiort_instrument_building(loop, 0);
+    }
     snprintf(message, sizeof(message), "Exception in callback %s", repr);
     aiort_report_t report = {
         .message = message,

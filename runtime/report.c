@@ -226,7 +226,6 @@ AIORT__COLD static void handler_failed(aiort_loop_t *loop, const aiort_report_t 
     aiort_report_item_t item = {"context", context};
     aiort_report_t second = {
         .message = "Unhandled error in exception handler",
-        .check = "callback-exception",
         .error = error,
         .items = &item,
         .nitems = context ? 1 : 0,

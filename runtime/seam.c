@@ -95,6 +95,12 @@ int aiort_instrument_report(aiort_loop_t *loop, const aiort_report_t *report)
     return 0;
 }
 
+void aiort_instrument_building(aiort_loop_t *loop, int building)
+{
+    (void)loop;
+    (void)building;
+}
+
 size_t aiort_instrument_created_at(uint32_t trace, char *buf, size_t size)
 {
     (void)trace;

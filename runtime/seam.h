@@ -20,6 +20,7 @@
     X(aiort_instrument_invalid_state)                                                              \
     X(aiort_instrument_enrich)                                                                     \
     X(aiort_instrument_report)                                                                     \
+    X(aiort_instrument_building)                                                                   \
     X(aiort_instrument_created_at)                                                                 \
     X(aiort_instrument_function_name)                                                              \
     X(aiort_instrument_function_line)                                                              \

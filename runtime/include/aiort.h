@@ -706,6 +706,9 @@ AIORT_EXTERN void aiort_instrument_enrich(aiort_loop_t *loop, aiort_report_t *re
 /* The default exception handler; 1: the tool has said it, the short form is not printed. loop may
  * be NULL for a coroutine that never had one. */
 AIORT_EXTERN int aiort_instrument_report(aiort_loop_t *loop, const aiort_report_t *report);
+/* Text that is written from now (1) to then (0) is for a report that nobody but the tool will print:
+ * it may put references into it and look names up later. */
+AIORT_EXTERN void aiort_instrument_building(aiort_loop_t *loop, int building);
 /* For reprs: " created at FILE:LINE" of a trace; the name, and FILE:LINE, of a function. Each writes
  * at most size bytes with the NUL and returns the length, 0 when it does not know. */
 AIORT_EXTERN size_t aiort_instrument_created_at(uint32_t trace, char *buf, size_t size);

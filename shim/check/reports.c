@@ -111,6 +111,9 @@ int aiodebug_check_report(aiort_loop_t *loop, const aiort_report_t *report)
         aiodebug_record_context(r, report->items[i].key, "%s",
                                 report->items[i].value ? report->items[i].value : "NULL");
     }
+    if (!report->check) {
+        aiodebug_record_hint(r, "%s", ""); /* the program's own words: it knows what they mean */
+    }
     aiodebug_record_stack(r, AIODEBUG_ROLE_CREATED, report->source_trace, NULL);
     aiodebug_record_stack(r, AIODEBUG_ROLE_SCHEDULED, report->handle_trace, NULL);
     if (report->task) {

@@ -165,6 +165,11 @@ static size_t clip(int length)
     return length > 0 ? (size_t)length : 0;
 }
 
+AIODEBUG_INTERPOSE void aiort_instrument_building(aiort_loop_t *loop, int building)
+{
+    aiodebug_thread.building = building && at_work() && aiodebug_aiort->debug(loop);
+}
+
 /* Whether this runs on a coroutine's stack. */
 static bool small_stack(void)
 {

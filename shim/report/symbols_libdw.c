@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "symbols_libdw.h"
 
@@ -27,14 +28,28 @@ static bool find_functions(void *handle)
     return aiodebug_libdw.elf_version(EV_CURRENT) != EV_NONE;
 }
 
+enum { LOAD_WAIT_MS = 1000 };
+
+/* While another thread loads: a name in a log is worth the wait, but not without end, since that
+   thread may be waiting for us in a constructor that the loader runs. */
+static int wait_for_load(void)
+{
+    const struct timespec tick = {.tv_nsec = 1000000};
+    for (int i = 0; i < LOAD_WAIT_MS && aiodebug_dwarf_state() == DWARF_LOADING; i++)
+        nanosleep(&tick, NULL);
+    return aiodebug_dwarf_state();
+}
+
 /* Called without any lock: dlopen() takes the loader's, and a constructor that the loader runs may
-   be waiting to name a frame. Whoever comes while another thread loads goes on without DWARF. */
+   be waiting to name a frame. Whoever has waited in vain goes on without DWARF. */
 int aiodebug_dwarf_load(const char *library, void (*say)(const char *))
 {
     char line[256];
     int now = aiodebug_dwarf_state();
-    if (now != DWARF_LOADING || pthread_mutex_trylock(&load_lock) != 0)
+    if (now != DWARF_LOADING)
         return now;
+    if (pthread_mutex_trylock(&load_lock) != 0)
+        return wait_for_load();
     now = aiodebug_dwarf_state();
     if (now == DWARF_LOADING) {
         void *handle = dlopen(library, RTLD_LAZY | RTLD_LOCAL);

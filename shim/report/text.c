@@ -268,7 +268,7 @@ void aiodebug_text_record(aiodebug_buffer_t *out, const aiodebug_record_t *r)
     put_other_stacks(out, r, source, handle);
     put_errors(out, r);
     const char *hint = aiodebug_hint_of(r);
-    if (hint) {
+    if (hint && *hint) {
         aiodebug_buffer_puts(out, "hint: ");
         put_expanded(out, hint);
         aiodebug_buffer_putc(out, '\n');
