@@ -16,6 +16,11 @@
  * function's first instructions say. Both signs are best; the distance alone will do (the function
  * called may have jumped on to this one), and so will the call alone (the frame may have grown).
  * Where neither is to be seen the walk ends: a short stack is better than a wrong one.
+ *
+ * Libraries that go. The thread runs on while its copy is walked, and may unload what it was in. So
+ * the walk is made inside dl_iterate_phdr(), whose lock dlclose() waits for, and libunwind is shown
+ * only code that is in a loaded object then. Nothing else may be waited for under that lock: see
+ * switch_cache_off() in unwind.c.
  */
 #include "track/stackcopy.h"
 
@@ -35,7 +40,7 @@ enum {
     PAGE = 4096,
     RED_ZONE = 128,
     FENCE = 64 * 1024,
-    RANGES = 512,
+    RANGES = 1024,
     GUESS_REACH = 64 * 1024, /* bytes a frame may have */
 };
 
@@ -286,13 +291,11 @@ static bool reg(walk_t *walk, unw_regnum_t which, uintptr_t *value)
     return true;
 }
 
-/* One frame outwards. False at the end, or where it cannot be sure. */
-static bool step(walk_t *walk, uintptr_t *pc)
+/* Out of a frame with unwind information. `pc` is as the caller of the walk will see it. */
+static bool step_known(walk_t *walk, uintptr_t sp, uintptr_t *pc)
 {
-    uintptr_t sp, next_sp;
-    bool interrupted = aiodebug_unwind_ops.is_signal_frame(&walk->cursor) > 0;
-    if (!reg(walk, UNW_REG_SP, &sp))
-        return false;
+    uintptr_t next_sp;
+    bool interrupted = in_code(*pc + 16) && aiodebug_unwind_ops.is_signal_frame(&walk->cursor) > 0;
     unw_cursor_t before = walk->cursor;
     int moved = aiodebug_unwind_ops.step(&walk->cursor);
     if (!walk->rbp_known && reg(walk, UNW_REG_SP, &next_sp) && in_bait(next_sp)) {
@@ -305,10 +308,70 @@ static bool step(walk_t *walk, uintptr_t *pc)
         walk->context.uc_mcontext.gregs[REG_RBP] = (greg_t)rbp;
         moved = aiodebug_unwind_ops.step(&walk->cursor);
     }
-    if (moved <= 0 || !reg(walk, UNW_REG_SP, &next_sp) || !reg(walk, UNW_REG_IP, pc))
+    if (moved <= 0 || !reg(walk, UNW_REG_IP, pc))
         return false;
     *pc += interrupted;
-    return next_sp > sp && next_sp <= walk->hi && *pc >= PAGE;
+    return true;
+}
+
+/* Out of code that no loaded object has: made at run time, or of a library that is gone by now.
+ * libunwind would look at it, and may not. The frame record at rbp, if rbp is one, leads on. */
+static bool step_unknown(walk_t *walk, uintptr_t sp, uintptr_t *pc)
+{
+    uintptr_t rbp;
+    greg_t *r = walk->context.uc_mcontext.gregs;
+    if (!reg(walk, UNW_X86_64_RBP, &rbp) || rbp < sp || rbp > walk->hi - 16 || rbp % 8 != 0)
+        return false;
+    const uintptr_t *record = (const uintptr_t *)rbp;
+    if (!in_code(record[1] - 1))
+        return false;
+    *pc = record[1];
+    r[REG_RIP] = (greg_t)record[1];
+    r[REG_RBP] = (greg_t)record[0];
+    r[REG_RSP] = (greg_t)(rbp + 16);
+    walk->rbp_known = true;
+    return aiodebug_unwind_ops.init_local2(&walk->cursor, &walk->context, 0) == 0;
+}
+
+/* One frame outwards. False at the end, or where it cannot be sure. */
+static bool step(walk_t *walk, uintptr_t *pc)
+{
+    uintptr_t sp, next_sp;
+    if (!reg(walk, UNW_REG_SP, &sp) || sp >= walk->hi)
+        return false;
+    if (!(in_code(*pc - 1) ? step_known(walk, sp, pc) : step_unknown(walk, sp, pc)))
+        return false;
+    return reg(walk, UNW_REG_SP, &next_sp) && next_sp > sp && next_sp <= walk->hi && *pc >= PAGE;
+}
+
+typedef struct {
+    aiodebug_stackcopy_t *copy;
+    const aiodebug_stackcopy_registers_t *registers;
+    void **pcs;
+    int max, n;
+} job_t;
+
+/* Runs once, inside dl_iterate_phdr(): as long as it does, nobody unloads a library. */
+static int walk_locked(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    job_t *job = arg;
+    const aiodebug_stackcopy_registers_t *registers = job->registers;
+    uintptr_t pc = registers->pc + !registers->returns;
+    walk_t walk;
+    (void)info;
+    (void)size;
+    codes = 0;
+    dl_iterate_phdr(add_code, NULL);
+    /* Where a step reads the bait it must find a return address, or it might give up early. */
+    for (size_t i = 0; i < sizeof(bait) / sizeof(bait[0]); i++)
+        bait[i] = registers->pc;
+    start_walk(&walk, job->copy, registers);
+    if (aiodebug_unwind_ops.init_local2(&walk.cursor, &walk.context, UNW_INIT_SIGNAL_FRAME) == 0) {
+        do {
+            job->pcs[job->n++] = (void *)pc;
+        } while (job->n < job->max && step(&walk, &pc));
+    }
+    return 1;
 }
 
 int aiodebug_stackcopy_walk(aiodebug_stackcopy_t *copy,
@@ -317,25 +380,13 @@ int aiodebug_stackcopy_walk(aiodebug_stackcopy_t *copy,
     if (max <= 0 || copy->length <= RED_ZONE || registers->sp - copy->from >= copy->length ||
         !aiodebug_unwind_enter())
         return 0;
-    int saved = errno, n = 0;
-    uintptr_t pc = registers->pc + !registers->returns;
-    walk_t walk;
-    /* Where a step reads the bait it must find a return address, or it might give up early. */
-    for (size_t i = 0; i < sizeof(bait) / sizeof(bait[0]); i++)
-        bait[i] = registers->pc;
-    codes = 0;
-    if (!registers->complete)
-        dl_iterate_phdr(add_code, NULL);
-    start_walk(&walk, copy, registers);
-    if (aiodebug_unwind_ops.init_local2(&walk.cursor, &walk.context, UNW_INIT_SIGNAL_FRAME) == 0) {
-        do {
-            pcs[n++] = (void *)pc;
-        } while (n < max && step(&walk, &pc));
-    }
+    int saved = errno;
+    job_t job = {copy, registers, pcs, max, 0};
+    dl_iterate_phdr(walk_locked, &job);
     copy->length = 0;
     errno = saved;
     aiodebug_unwind_leave();
-    return n;
+    return job.n;
 }
 
 #else /* not x86-64 */

@@ -52,6 +52,22 @@ static void *load(void)
     return handle;
 }
 
+/*
+ * Its own cache of parsed unwind information has one lock, which it holds while it waits for the
+ * loader's: a walk that is made under the loader's lock (stackcopy.c) would wait for it in turn,
+ * and the child of a fork() for ever. What unw_backtrace() remembers per thread is another cache
+ * and does not need this one, so it is switched off.
+ */
+static void switch_cache_off(void *handle)
+{
+    int (*set)(unw_addr_space_t, unw_caching_policy_t);
+    unw_addr_space_t *own;
+    *(void **)&set = dlsym(handle, NAME_OF(unw_set_caching_policy));
+    own = dlsym(handle, NAME_OF(unw_local_addr_space));
+    if (set == NULL || own == NULL || set(*own, UNW_CACHE_NONE) != 0)
+        aiodebug_unwind_ops.init_local2 = NULL; /* no walks over copies then */
+}
+
 static void find_cursor(void *handle, aiodebug_unwind_ops_t *ops)
 {
     *(void **)&ops->init_local2 = dlsym(handle, NAME_OF(unw_init_local2));
@@ -85,6 +101,7 @@ bool aiodebug_unwind_init(void (*warn)(const char *line))
     }
     find_cursor(handle, &ops);
     aiodebug_unwind_ops = ops;
+    switch_cache_off(handle);
     state = LOADED;
     /* The first unwind initialises libunwind (0.2 ms): not in somebody's callback, and not while
      * somebody holds a lock. */

@@ -124,6 +124,26 @@ NOINLINE void moving_2(void (*what)(void))
     room[1] = 1;
 }
 
+/* Through code without unwind information, but with a frame record, as compilers at run time make.
+ */
+NOINLINE void made_1(void (*what)(void))
+{
+    static const unsigned char code[] = {
+        0x55,             /* push %rbp */
+        0x48, 0x89, 0xe5, /* mov %rsp, %rbp */
+        0xff, 0xd7,       /* call *%rdi */
+        0x5d,             /* pop %rbp */
+        0xc3,             /* ret */
+    };
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void (*made)(void (*)(void));
+    memcpy(page, code, sizeof(code));
+    mprotect(page, 4096, PROT_READ | PROT_EXEC);
+    *(void **)&made = page;
+    made(what);
+    munmap(page, 4096);
+}
+
 static void (*going)(void);
 static ucontext_t outside, inside;
 
@@ -183,6 +203,7 @@ static const char *chain_of(const job_t *job)
     const char *chain = job->through == plain_2     ? "plain_1<-plain_2<-run_job"
                         : job->through == moving_2  ? "moving_1<-moving_2<-run_job"
                         : job->through == own_stack ? "plain_1<-plain_2<-on_own_stack"
+                        : job->through == made_1    ? "?<-made_1<-run_job"
                                                     : "?";
     snprintf(text, sizeof(text), "%s<-%s", job->name, chain);
     return text;
@@ -380,6 +401,10 @@ NOINLINE void bare_spin(void)
 
 int main(void)
 {
+#if !defined(__x86_64__)
+    skip("others", "only x86-64 walks other threads");
+    return 0;
+#endif
     if (!aiodebug_stack_init(NULL)) {
         skip("others", "no libunwind");
         return 0;
@@ -392,6 +417,8 @@ int main(void)
     state_of_sleep();
     job_t alternate = {bare_spin, "spin<-bare_spin", plain_2, 0};
     look_at(&alternate, AIODEBUG_THREAD_RUNNING, "alternate stack");
+    job_t unknown = {spin, "spin", made_1, 0};
+    look_at(&unknown, AIODEBUG_THREAD_RUNNING, "through unknown code");
     deaf();
     gone();
     program_takes_signals();
