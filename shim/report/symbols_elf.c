@@ -20,6 +20,8 @@
 
 #include "symbols_internal.h"
 
+enum { WORD = sizeof(ElfW(Addr)) }; /* what headers and tables are aligned to */
+
 static const char *debug_directory = "/usr/lib/debug";
 
 void aiodebug_elf_set_debug_directory(const char *directory)
@@ -45,7 +47,7 @@ static bool header_is_ours(const aiodebug_image_t *image)
     return memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
            header->e_ident[EI_CLASS] == native_class && header->e_ident[EI_DATA] == native_data &&
            (header->e_phnum == 0 || header->e_phentsize == sizeof(ElfW(Phdr))) &&
-           within(image, header->e_phoff, (uint64_t)header->e_phnum * sizeof(ElfW(Phdr)), 8);
+           within(image, header->e_phoff, (uint64_t)header->e_phnum * sizeof(ElfW(Phdr)), WORD);
 }
 
 /* Regular files only: opening anything else may block or do something. */
@@ -104,12 +106,12 @@ const ElfW(Shdr) * aiodebug_image_sections(const aiodebug_image_t *image, size_t
         return NULL;
     const ElfW(Ehdr) *header = aiodebug_image_header(image);
     if (header->e_shoff == 0 || header->e_shentsize != sizeof(ElfW(Shdr)) ||
-        !within(image, header->e_shoff, sizeof(ElfW(Shdr)), 8))
+        !within(image, header->e_shoff, sizeof(ElfW(Shdr)), WORD))
         return NULL;
     const ElfW(Shdr) *sections = (const ElfW(Shdr) *)(const void *)(image->data + header->e_shoff);
     uint64_t number = header->e_shnum ? header->e_shnum : sections[0].sh_size;
     if (number > image->size / sizeof(ElfW(Shdr)) ||
-        !within(image, header->e_shoff, number * sizeof(ElfW(Shdr)), 8))
+        !within(image, header->e_shoff, number * sizeof(ElfW(Shdr)), WORD))
         return NULL;
     *count = (size_t)number;
     return sections;

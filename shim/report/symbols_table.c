@@ -81,7 +81,7 @@ static void add_image(aiodebug_symtab_t *table, const aiodebug_image_t *image)
     for (size_t i = 0; i < count; i++) {
         const ElfW(Shdr) *s = &sections[i];
         if ((s->sh_type != SHT_SYMTAB && s->sh_type != SHT_DYNSYM) || s->sh_link >= count ||
-            s->sh_offset % 8 != 0)
+            s->sh_offset % sizeof(ElfW(Addr)) != 0)
             continue;
         const ElfW(Sym) *symbols = aiodebug_image_content(image, s, &bytes);
         const char *strings = aiodebug_image_content(image, &sections[s->sh_link], &string_size);

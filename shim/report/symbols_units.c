@@ -4,9 +4,10 @@
  * tree.
  *
  * The units are indexed by their own address ranges, as not every compiler writes .debug_aranges.
- * In a unit the functions are looked for where compilers put them; only when one is not found there
- * (a nested function, a method inside its type) is the whole tree walked, once, and its functions
- * indexed.
+ * In a unit the first few functions are looked for where compilers put them. For more, and when one
+ * is not found there (a nested function, a method inside its type), the whole tree is walked, once,
+ * and its functions indexed: that takes some times longer than one look where the DWARF has links
+ * between siblings (gcc), and hardly longer where it has none (LLVM).
  *
  * What a linker has thrown away is left in DWARF at address 0 and is passed over.
  */
@@ -15,7 +16,7 @@
 
 #include "symbols_libdw.h"
 
-enum { DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 64, LOOKS = 4 };
 
 /* A range of addresses and the unit or function that has it. */
 typedef struct {
@@ -31,6 +32,8 @@ typedef struct {
 
 typedef struct {
     Dwarf_CU *unit;
+    unsigned lookups;
+    bool walked;
     spans_t functions;
 } unit_index_t;
 
@@ -38,7 +41,7 @@ struct aiodebug_dwarf {
     Elf *elf;
     Dwarf *dwarf;
     spans_t units;
-    unit_index_t *indexes; /* of the units whose tree was walked */
+    unit_index_t *indexes; /* of the units that were looked into */
     size_t index_count;
 };
 
@@ -196,21 +199,18 @@ static void index_functions(Dwarf_Die *parent, spans_t *functions, int depth)
     } while (dw->dwarf_siblingof(&die, &die) == 0);
 }
 
-static const spans_t *functions_of(aiodebug_dwarf_t *d, Dwarf_Die *root)
+static unit_index_t *index_of(aiodebug_dwarf_t *d, Dwarf_CU *unit)
 {
     for (size_t i = 0; i < d->index_count; i++) {
-        if (d->indexes[i].unit == root->cu)
-            return &d->indexes[i].functions;
+        if (d->indexes[i].unit == unit)
+            return &d->indexes[i];
     }
     unit_index_t *grown = realloc(d->indexes, (d->index_count + 1) * sizeof *grown);
     if (!grown)
         return NULL;
     d->indexes = grown;
-    unit_index_t *index = &d->indexes[d->index_count++];
-    *index = (unit_index_t){.unit = root->cu};
-    index_functions(root, &index->functions, 0);
-    sort_spans(&index->functions);
-    return &index->functions;
+    d->indexes[d->index_count] = (unit_index_t){.unit = unit};
+    return &d->indexes[d->index_count++];
 }
 
 /* `chain` is empty when the unit has no function there. The tree of a split unit is in another
@@ -224,10 +224,15 @@ void aiodebug_dwarf_chain(aiodebug_dwarf_t *d, Dwarf_Die *unit, Dwarf_Addr addre
     if (dw->dwarf_cu_info(unit->cu, NULL, &type, NULL, &split, NULL, NULL, NULL) == 0 &&
         type == DW_UT_skeleton && split.addr)
         root = split;
-    if (descend(&root, address, chain, 0))
+    unit_index_t *index = index_of(d, root.cu);
+    if (!index || (index->lookups++ < LOOKS && descend(&root, address, chain, 0)))
         return;
-    const spans_t *functions = functions_of(d, &root);
-    Dwarf_Die *function = functions ? find_span(functions, address) : NULL;
+    if (!index->walked) {
+        index->walked = true;
+        index_functions(&root, &index->functions, 0);
+        sort_spans(&index->functions);
+    }
+    Dwarf_Die *function = find_span(&index->functions, address);
     if (function) {
         chain->dies[chain->count++] = *function;
         descend(function, address, chain, 0);
