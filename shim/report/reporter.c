@@ -38,7 +38,8 @@
 #include "suppress.h"
 
 enum { NONE, RUNNING };
-enum { STACK_SIZE = 512 * 1024 };
+/* libdw reads a line table through arrays of up to 4096 lines on the stack, which takes 430 KiB. */
+enum { STACK_SIZE = 2 << 20 };
 
 static const int64_t second = 1000000000, for_ever = INT64_MAX / 2;
 static const double flush_seconds = 2;
@@ -252,9 +253,27 @@ void aiodebug_report_stay(void)
 
 /* --------------------------------------------------------------------------- what others call */
 
+/* Whether naming frames can be done on this stack: not on a coroutine's, which libdw overruns. */
+static bool stack_is_roomy(void)
+{
+    pthread_attr_t attributes;
+    void *lowest;
+    size_t size;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) {
+        return false;
+    }
+    bool known = pthread_attr_getstack(&attributes, &lowest, &size) == 0;
+    pthread_attr_destroy(&attributes);
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), low = (uintptr_t)lowest;
+    return known && here > low && here < low + size && here - low > STACK_SIZE / 2;
+}
+
 /* On the caller's thread, for want of one of our own. */
 static void drain_here(int64_t deadline)
 {
+    if (!stack_is_roomy()) {
+        return;
+    }
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
