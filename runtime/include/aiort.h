@@ -120,7 +120,8 @@ typedef enum {
     AIORT_KIND_FUTURE = 3,
     AIORT_KIND_TASK = 4,
     AIORT_KIND_COROUTINE = 5,
-    AIORT_KIND_ERROR = 6
+    AIORT_KIND_ERROR = 6,
+    AIORT_KIND_CONCURRENT = 7
 } aiort_kind_t;
 
 /*
@@ -575,6 +576,184 @@ AIORT_EXTERN int aiort_task_get_stack(aiort_task_t *task, void **addresses, int 
 /* Prints where the task stands, as asyncio does: "Stack for <Task ...> (most recent call last):",
  * or for a failed one its error. asyncio: Task.print_stack() */
 AIORT_EXTERN void aiort_task_print_stack(aiort_task_t *task, FILE *file);
+
+/* ---- 7b. Several at once ----------------------------------------------------------------- */
+
+/*
+ * A future for any awaitable of the loop (NULL: the future's own, or the running one): a coroutine
+ * becomes a task, and its reference is taken over, also on failure; a future or a task is given
+ * back with one more reference. NULL: AIORT_ENOLOOP, AIORT_EOTHERLOOP, AIORT_EBADAWAIT, UV_ENOMEM.
+ * never suspends. asyncio: ensure_future()
+ */
+#define aiort_ensure_future(loop, awaitable)                                                       \
+    aiort_ensure_future_at(AIORT_SITE(NULL), (loop), AIORT_AWAITABLE(awaitable))
+AIORT_EXTERN aiort_future_t *aiort_ensure_future_at(const aiort_site_t *site, aiort_loop_t *loop,
+                                                    aiort_awaitable_t *awaitable);
+
+/* How one of several ended. */
+typedef struct {
+    int code;             /* 0, or that of its error */
+    void *result;         /* with code 0 */
+    aiort_error_t *error; /* borrowed from the future that has the array; NULL with code 0 */
+} aiort_outcome_t;
+
+enum { AIORT_RETURN_ERRORS = 1 };
+
+/*
+ * A future for n awaitables together. Its result is an array of n aiort_outcome_t in their order,
+ * which lives as long as the future. The first error becomes its own error at once, and the others
+ * run on; what they fail with after that is not reported. With AIORT_RETURN_ERRORS errors are
+ * outcomes as results are. Cancelling it cancels them all. A coroutine that occurs twice is run
+ * once. Coroutines are taken over, also on failure. Keep the reference until it is done: without
+ * it they go on by themselves. NULL: AIORT_ENOLOOP (none of them has a loop and none runs),
+ * AIORT_EOTHERLOOP, AIORT_EBADAWAIT, UV_ENOMEM. never suspends. asyncio: gather()
+ */
+#define aiort_gather(awaitables, n, flags)                                                         \
+    aiort_gather_at(AIORT_SITE(NULL), (awaitables), (n), (flags))
+AIORT_EXTERN aiort_future_t *aiort_gather_at(const aiort_site_t *site,
+                                             aiort_awaitable_t *const *awaitables, size_t n,
+                                             int flags);
+
+typedef enum {
+    AIORT_ALL_COMPLETED = 0,
+    AIORT_FIRST_COMPLETED = 1,
+    AIORT_FIRST_EXCEPTION = 2
+} aiort_return_when_t;
+
+/*
+ * Waits until all of n futures are done, or one of them, or one has failed; or for timeout seconds
+ * (negative: for ever). Returns how many are done, by aiort_future_done() of each; nothing is
+ * cancelled and no error is looked at. One that occurs twice counts twice. UV_ECANCELED,
+ * AIORT_ECLOSED as aiort_await(); AIORT_EEMPTY without futures, UV_EINVAL, AIORT_EOTHERLOOP.
+ * SUSPENDS. asyncio: wait()
+ */
+#define aiort_wait(futures, n, timeout, return_when)                                               \
+    aiort_wait_at(AIORT_SITE(NULL), (futures), (n), (timeout), (return_when))
+AIORT_EXTERN int aiort_wait_at(const aiort_site_t *site, aiort_future_t *const *futures, size_t n,
+                               double timeout, aiort_return_when_t return_when);
+
+/*
+ * A future that ends as the awaitable does, but whose cancelling does not reach it. When the
+ * awaitable fails after that, the failure is reported ("... exception in shielded future"). One
+ * that is done already is given back itself. A coroutine is taken over, also on failure.
+ * NULL: AIORT_ENOLOOP, AIORT_EBADAWAIT, UV_ENOMEM. never suspends. asyncio: shield()
+ */
+#define aiort_shield(awaitable) aiort_shield_at(AIORT_SITE(NULL), AIORT_AWAITABLE(awaitable))
+AIORT_EXTERN aiort_future_t *aiort_shield_at(const aiort_site_t *site,
+                                             aiort_awaitable_t *awaitable);
+
+/*
+ * Awaitables in the order in which they end. Several tasks may ask for the next one at a time.
+ * Coroutines are taken over, also on failure. timeout: seconds for all together, negative: none.
+ * NULL: AIORT_ENOLOOP, AIORT_EOTHERLOOP, AIORT_EBADAWAIT, UV_ENOMEM. asyncio: as_completed()
+ */
+typedef struct aiort_as_completed_s aiort_as_completed_t;
+#define aiort_as_completed(awaitables, n, timeout)                                                 \
+    aiort_as_completed_at(AIORT_SITE(NULL), (awaitables), (n), (timeout))
+AIORT_EXTERN aiort_as_completed_t *aiort_as_completed_at(const aiort_site_t *site,
+                                                         aiort_awaitable_t *const *awaitables,
+                                                         size_t n, double timeout);
+/*
+ * Waits for the next: 1 with *future, which is done (borrowed; futures and tasks are those that were
+ * given), 0 when all have been given out, UV_ETIMEDOUT when the time is up. UV_ECANCELED and
+ * AIORT_ECLOSED as aiort_await(). SUSPENDS.
+ */
+#define aiort_as_completed_next(iterator, future)                                                  \
+    aiort_as_completed_next_at(AIORT_SITE(NULL), (iterator), (future))
+AIORT_EXTERN int aiort_as_completed_next_at(const aiort_site_t *site,
+                                            aiort_as_completed_t *iterator,
+                                            aiort_future_t **future);
+/* Ends it, at any time; those not done yet run on. Not while a task waits for the next. */
+AIORT_EXTERN void aiort_as_completed_free(aiort_as_completed_t *iterator);
+
+/* ---- 7c. Other threads ------------------------------------------------------------------- */
+
+/*
+ * A future between threads: all of its functions may be called from any thread, and its references
+ * are counted atomically (aiort_ref(), aiort_unref()). asyncio: concurrent.futures.Future
+ */
+typedef struct aiort_concurrent_s aiort_concurrent_t;
+
+/* A pending one. NULL: UV_ENOMEM. any thread. */
+AIORT_EXTERN aiort_concurrent_t *aiort_concurrent_new(void);
+/* AIORT_EINVALIDSTATE when it is done. any thread. */
+AIORT_EXTERN int aiort_concurrent_set_result(aiort_concurrent_t *concurrent, void *result);
+AIORT_EXTERN int aiort_concurrent_set_error_object(aiort_concurrent_t *concurrent,
+                                                   aiort_error_t *error);
+/* 1: it is cancelled now, and so will be the task behind it; 0: it was done. any thread. */
+AIORT_EXTERN int aiort_concurrent_cancel(aiort_concurrent_t *concurrent);
+AIORT_EXTERN int aiort_concurrent_done(aiort_concurrent_t *concurrent);
+AIORT_EXTERN int aiort_concurrent_cancelled(aiort_concurrent_t *concurrent);
+/*
+ * Blocks the thread until it is done, or for timeout seconds (negative: for ever): 0 with *result
+ * (which may be NULL), its error's code, UV_ECANCELED, UV_ETIMEDOUT. any thread, but not that of the
+ * loop that is to complete it. asyncio: Future.result(timeout)
+ */
+AIORT_EXTERN int aiort_concurrent_result(aiort_concurrent_t *concurrent, double timeout,
+                                         void **result);
+
+/*
+ * Runs the coroutine as a task of a loop of another thread. It is taken over, also on failure.
+ * NULL: AIORT_ELOOPCLOSED, UV_ENOMEM. any thread. asyncio: run_coroutine_threadsafe()
+ */
+AIORT_EXTERN aiort_concurrent_t *aiort_run_coroutine_threadsafe(aiort_coroutine_t *coroutine,
+                                                                aiort_loop_t *loop);
+
+/*
+ * A future of the loop (NULL: the running one) that ends as the other does, and cancels it when it
+ * is cancelled. NULL: AIORT_ENOLOOP, UV_ENOMEM. never suspends. asyncio: wrap_future()
+ */
+#define aiort_wrap_future(concurrent, loop)                                                        \
+    aiort_wrap_future_at(AIORT_SITE(NULL), (concurrent), (loop))
+AIORT_EXTERN aiort_future_t *aiort_wrap_future_at(const aiort_site_t *site,
+                                                  aiort_concurrent_t *concurrent,
+                                                  aiort_loop_t *loop);
+
+/* Runs on a thread of libuv's pool: 0 with *result, or a negative code. */
+typedef int (*aiort_work_fn)(void *arg, void **result);
+/*
+ * Calls function(arg) on a thread of libuv's pool (UV_THREADPOOL_SIZE of them) and gives a future
+ * of its outcome. Cancelling it takes the call back when it has not begun; else it runs on, and
+ * nobody hears of it. NULL: AIORT_ELOOPCLOSED, AIORT_ENOLOOP, UV_EINVAL, UV_ENOMEM. loop NULL: the
+ * running one. never suspends. asyncio: loop.run_in_executor()
+ */
+#define aiort_run_in_executor(loop, function, arg)                                                 \
+    aiort_run_in_executor_at(AIORT_SITE(#function), (loop), (function), (arg))
+AIORT_EXTERN aiort_future_t *aiort_run_in_executor_at(const aiort_site_t *site, aiort_loop_t *loop,
+                                                      aiort_work_fn function, void *arg);
+
+/* ---- 7d. Descriptors and signals --------------------------------------------------------- */
+
+/*
+ * Calls callback(arg) through the loop whenever the descriptor can be read (written), until it is
+ * removed; a second one replaces the first. Not for regular files (UV_EPERM). Close the descriptor
+ * only after removing. AIORT_ELOOPCLOSED, UV_EBADF, UV_EINVAL, UV_ENOMEM. never suspends.
+ * asyncio: loop.add_reader(), loop.add_writer()
+ */
+#define aiort_add_reader(loop, fd, callback, arg)                                                  \
+    aiort_add_reader_at(AIORT_SITE(#callback), (loop), (fd), (callback), (arg))
+#define aiort_add_writer(loop, fd, callback, arg)                                                  \
+    aiort_add_writer_at(AIORT_SITE(#callback), (loop), (fd), (callback), (arg))
+AIORT_EXTERN int aiort_add_reader_at(const aiort_site_t *site, aiort_loop_t *loop, int fd,
+                                     aiort_callback_fn callback, void *arg);
+AIORT_EXTERN int aiort_add_writer_at(const aiort_site_t *site, aiort_loop_t *loop, int fd,
+                                     aiort_callback_fn callback, void *arg);
+/* 1: removed, 0: there was none. asyncio: loop.remove_reader(), loop.remove_writer() */
+AIORT_EXTERN int aiort_remove_reader(aiort_loop_t *loop, int fd);
+AIORT_EXTERN int aiort_remove_writer(aiort_loop_t *loop, int fd);
+
+/*
+ * Calls callback(arg) through the loop when the signal arrives; a second one replaces the first.
+ * UV_EINVAL for a signal that is none or cannot be caught, AIORT_ELOOPCLOSED, UV_ENOMEM.
+ * never suspends. asyncio: loop.add_signal_handler()
+ */
+#define aiort_add_signal_handler(loop, signum, callback, arg)                                      \
+    aiort_add_signal_handler_at(AIORT_SITE(#callback), (loop), (signum), (callback), (arg))
+AIORT_EXTERN int aiort_add_signal_handler_at(const aiort_site_t *site, aiort_loop_t *loop,
+                                             int signum, aiort_callback_fn callback, void *arg);
+/* 1: removed, and the signal does again what it did before; 0: there was none; UV_EINVAL.
+ * asyncio: loop.remove_signal_handler() */
+AIORT_EXTERN int aiort_remove_signal_handler(aiort_loop_t *loop, int signum);
 
 /* ---- 8. Reports -------------------------------------------------------------------------- */
 
