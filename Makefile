@@ -147,6 +147,7 @@ FLAGS_runtime/scheduler.c := -fno-stack-protector
 FLAGS_runtime/await.c := -fno-stack-protector
 FLAGS_runtime/task.c := -fno-stack-protector
 FLAGS_runtime/coroutine.c := -fno-stack-protector
+FLAGS_runtime/handle.c := -fno-stack-protector
 
 CC_COMMAND = $(CC) $(BASE_CFLAGS) $(DEFINES) $(INCLUDES_$(firstword $(subst /, ,$<))) $(UV_CFLAGS) \
 	$(CPPFLAGS) $(CFLAGS) $(FLAGS_$<) -MMD -MP

@@ -122,10 +122,11 @@ void aiort__handle_run(aiort_loop_t *loop, aiort_handle_t *handle)
     if (aiort__seam(AIORT__SEAM_STEP)) {
         aiort_instrument_step(loop, handle);
     }
-    if (AIORT__UNLIKELY(handle->object.flags & AIORT__SHARED)) {
-        aiort_unref(handle);
+    if (AIORT__LIKELY(handle->object.refs == 1 && handle->object.trace == 0 &&
+                      !(handle->object.flags & AIORT__SHARED))) {
+        aiort__handle_destroy(handle);
     } else {
-        aiort__unref(&handle->object);
+        aiort_unref(handle);
     }
 }
 
