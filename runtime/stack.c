@@ -91,6 +91,12 @@ void aiort__stack_pool_init(aiort__stack_pool_t *pool, size_t stack_size)
     /* A size that cannot be had is kept, for each acquire to fail. */
     class_init(&pool->common, size ? size : SIZE_MAX / 4 / page_size() * page_size());
     pool->guard = AIORT__GUARD_BATCHED;
+#if defined(HAS_VALGRIND)
+    if (RUNNING_ON_VALGRIND) {
+        pool->guard =
+            AIORT__GUARD_SINGLE; /* it knows no process_madvise(), and says so at length */
+    }
+#endif
     aiort__overflow_init();
 }
 
