@@ -6,9 +6,9 @@
  * The threads that report do the counting, so that a loop that makes one mistake a million times
  * neither fills the queue nor keeps the reporter busy. The table is open addressing over hashes,
  * without locks and without removal: a slot is taken by changing its hash from 0, and its index is
- * then written to `order`, which the summary and the child of a fork walk. hash, records and objects
- * are counters only, nothing else is published through them. What the summary says is kept beside
- * them by the reporter alone.
+ * then written to `order`, which the summary and the child of a fork walk. hash, records and
+ * objects are counters only, nothing else is published through them. What the summary says is kept
+ * beside them by the reporter alone.
  *
  * Bounded: what is new when the table is full shares one slot per check, so that neither memory nor
  * the log grows without end.

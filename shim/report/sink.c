@@ -97,6 +97,9 @@ static bool open_path(void)
     expand_path();
     int fd =
         open(opened_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+        return false; /* the program may close some: stderr for this time */
+    }
     if (fd < 0) {
         fall_back("open", errno);
         return false;
@@ -117,7 +120,6 @@ static int current(void)
         return sink_fd;
     }
     if (aiodebug_config.log == AIODEBUG_LOG_PATH) {
-        torn = false;
         return open_path() ? sink_fd : -1;
     }
     snprintf(opened_path, sizeof opened_path, "fd:%d", aiodebug_config.log_fd);

@@ -303,6 +303,19 @@ static int reuse_log(const char *victim)
     return reused < 0 || (write(reused, "mine\n", 5) != 5);
 }
 
+/* No descriptor to be had, and then there is. */
+static void short_of_descriptors(void)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    struct rlimit few = {3, limit.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &few);
+    produce(0, 1);
+    produce_flush(5);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    produce(1, 1);
+}
+
 static void two_to_null(void)
 {
     int null = open("/dev/null", O_WRONLY);
@@ -449,6 +462,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(mode, "reuse") == 0)
         return reuse_log(argument);
+    if (strcmp(mode, "short") == 0)
+        short_of_descriptors();
     if (strcmp(mode, "two") == 0)
         two_to_null();
     if (strcmp(mode, "fds") == 0) {
