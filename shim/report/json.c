@@ -230,10 +230,11 @@ void aiodebug_json_record(aiodebug_buffer_t *out, const aiodebug_record_t *r)
     put_stacks(out, r);
     put_errors(out, r);
     put_key(out, "hint");
-    if (r->hint) {
+    const char *hint = aiodebug_hint_of(r);
+    if (hint && r->hint) {
         put_text(out, r, r->hint);
     } else {
-        put_string(out, aiodebug_hint_of(r));
+        put_string(out, hint);
     }
     aiodebug_buffer_puts(out, "}\n");
 }

@@ -55,10 +55,13 @@ static void prepare(aiodebug_record_t *r, aiodebug_check_t check, aiodebug_level
 /* The level to use; UNSET: nobody wants the record. */
 static aiodebug_level_t wanted_level(aiodebug_check_t check, aiodebug_level_t level)
 {
+    bool none = check == AIODEBUG_CHECK_COUNT;
     if (level == AIODEBUG_LEVEL_UNSET) {
-        level = aiodebug_checks[check].level;
+        level = none ? AIODEBUG_LEVEL_ERROR : aiodebug_checks[check].level;
     }
-    return aiodebug_config_wants(check, level) ? level : AIODEBUG_LEVEL_UNSET;
+    bool wanted = none ? aiodebug_config.enabled && level >= aiodebug_config.level
+                       : aiodebug_config_wants(check, level);
+    return wanted ? level : AIODEBUG_LEVEL_UNSET;
 }
 
 aiodebug_record_t *aiodebug_record_make(aiodebug_check_t check, aiodebug_level_t level)
@@ -196,8 +199,10 @@ static uint32_t keep_text(aiodebug_record_t *r, const char *format, ...)
 void aiodebug_record_message(aiodebug_record_t *r, const char *format, ...)
 {
     if (r) {
-        r->format_hash = hash_text(format);
         KEEP(r->message, format);
+        /* "%s" tells nothing: somebody else has made the words. */
+        bool made = strcmp(format, "%s") == 0;
+        r->format_hash = hash_text(made ? aiodebug_record_text(r, r->message) : format);
     }
 }
 

@@ -51,15 +51,16 @@ typedef enum {
 
 /* A new record at this level (0: the check's own). NULL when the check is off, the level is
  * below AIODEBUG_LEVEL, or there is no memory (which is counted as dropped). Time, thread and
- * process are taken here. */
+ * process are taken here. AIODEBUG_CHECK_COUNT is no check: the record has no slug, AIODEBUG_CHECKS
+ * does not turn it off, and its level is ERROR unless given. */
 aiodebug_record_t *aiodebug_record_new(aiodebug_check_t check, aiodebug_level_t level);
 
 /* The same for a process that is about to die in a signal handler: uses memory kept for it
  * instead of malloc(). One at a time; NULL when it is in use. */
 aiodebug_record_t *aiodebug_record_new_fatal(aiodebug_check_t check, aiodebug_level_t level);
 
-/* The first line, without the level in front and the slug behind. The format itself is part of
- * what makes two records the same mistake. */
+/* The first line, without the level in front and the slug behind. The format itself (the text, when
+ * the format is "%s") is part of what makes two records the same mistake. */
 void aiodebug_record_message(aiodebug_record_t *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -97,7 +98,7 @@ void aiodebug_record_seconds(aiodebug_record_t *r, double seconds, double thresh
 /* How many objects this one record stands for (default 1). */
 void aiodebug_record_count(aiodebug_record_t *r, uint64_t count);
 
-/* A hint that knows more than the check's own. */
+/* A hint that knows more than the check's own; an empty one: none at all. */
 void aiodebug_record_hint(aiodebug_record_t *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

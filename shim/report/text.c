@@ -59,7 +59,8 @@ void aiodebug_format_time(aiodebug_buffer_t *out, const struct timespec *time)
 const char *aiodebug_hint_of(const aiodebug_record_t *r)
 {
     if (r->hint) {
-        return aiodebug_record_text(r, r->hint);
+        const char *hint = aiodebug_record_text(r, r->hint);
+        return *hint ? hint : NULL;
     }
     return r->check < AIODEBUG_CHECK_COUNT ? aiodebug_checks[r->check].hint : NULL;
 }

@@ -480,6 +480,12 @@ int main(int argc, char **argv)
         produce_long(5000);
         produce_long(200000);
     }
+    if (strcmp(mode, "unnamed") == 0)
+        for (int i = 0; i < 4; i++) {
+            char text[] = "message 0";
+            text[8] = (char)('0' + i);
+            produce_unnamed(text);
+        }
     if (strcmp(mode, "fatal") == 0)
         for (int i = 0; i < 3; i++) {
             produce_fatal("Stack overflow in coroutine 'f' (64 KiB)");

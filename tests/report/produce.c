@@ -132,6 +132,14 @@ void produce_long(int length)
     aiodebug_record_submit(r);
 }
 
+void produce_unnamed(const char *text)
+{
+    aiodebug_record_t *r = aiodebug_record_new(AIODEBUG_CHECK_COUNT, AIODEBUG_LEVEL_UNSET);
+    aiodebug_record_message(r, "%s", text);
+    aiodebug_record_hint(r, "%s", "");
+    aiodebug_record_submit(r);
+}
+
 void produce_fatal(const char *text)
 {
     aiodebug_record_t *r = aiodebug_record_new_fatal(AIODEBUG_CHECK_STACK_OVERFLOW, 0);

@@ -33,6 +33,9 @@ void produce_nasty(const char *bytes);
 /* A record whose text is this long. */
 void produce_long(int length);
 
+/* A record of no check, without a hint. */
+void produce_unnamed(const char *text);
+
 /* The one for a dying process. */
 void produce_fatal(const char *text);
 

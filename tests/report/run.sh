@@ -385,7 +385,7 @@ expected = [
 for r, text in zip(found, expected, strict=True):
     for value in (r["message"], r["loop"], r["object"]["repr"]):
         assert value == text, (value, text)
-    assert r["errors"] == [text] and r["hint"] == text, r["errors"]
+    assert r["errors"] == [text] and r["hint"] == (text or None), r["errors"]
     assert r["threshold"] is None and r["seconds"] == 0.5
     assert list(r["context"].values()) == [text], r["context"]'
 logged ./driver nasty
@@ -403,6 +403,13 @@ text = open("log").read()
 lengths = [len(s) for s in re.findall(r"aiodebug:(0*1?) ", text)]
 assert lengths[0] == 5000 and 16000 < lengths[1] < 65536, lengths
 assert text.count("task: after the long one") == 2'
+AIODEBUG_CHECKS=slow-callback logged ./driver unnamed
+same "records of no check: no slug, no hint, told apart by their words" "$(printf 'ERROR:aiodebug:message %d\n' 0 1 2 3)" \
+    "$(sed -E 's/^[^ ]+ [^ ]+ //' log)"
+AIODEBUG_FORMAT=json logged ./driver unnamed
+check "and so in JSON" test "$(grep -c '"check":null,.*"hint":null}' log)" = 4
+AIODEBUG=0 logged ./driver unnamed
+check "none when the shim is off" test ! -e log
 logged ./driver fatal
 same "the record of a dying process, one after another" 3 "$(records)"
 check "AIODEBUG_FORMAT=json says version 1" grep -q '^{"version":1,"time":"20' <(AIODEBUG_FORMAT=json ./driver records 1 2>&1)
