@@ -217,7 +217,7 @@ $(B)/obj/%.o: %.S $(B)/flags
 
 $(RUNTIME_SO): $(RUNTIME_OBJ) runtime/libaiort.map $(B)/runtime.list
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared $(OPT) -pthread $(SANITIZE_LD) -Wl,-soname,libaiort.so.$(SOVERSION) \
+	$(Q)$(CC) -shared $(OPT) -pthread $(SANITIZE_LD) -Wl,-soname,libaiort.so.$(SOVERSION) -Wl,-z,nodelete \
 		-Wl,--version-script,runtime/libaiort.map $(NO_UNDEFINED) $(HARDEN_LD) -Wl,--as-needed \
 		$(LDFLAGS) $(RUNTIME_OBJ) $(UV_LIBS) -lm -o $@
 

@@ -170,10 +170,18 @@ static const char *stack_owner_name(const void *stack)
     return task && task->coroutine && task->coroutine->site ? task->coroutine->site->what : NULL;
 }
 
+static bool stack_is_current(const void *stack)
+{
+    const aiort_loop_t *loop = aiort__tls.running;
+
+    return loop && loop->current && loop->current->stack == stack;
+}
+
 __attribute__((constructor)) static void attach(void)
 {
     aiort__seams = aiort__seams_find();
     aiort__stack_owner_name = stack_owner_name;
+    aiort__stack_is_current = stack_is_current;
     aiort__stack_overflow_hook = aiort_instrument_stack_overflow;
     aiort_instrument_attach(&aiort__api);
 }

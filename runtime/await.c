@@ -64,8 +64,10 @@ static inline void stop_at(aiort_task_t *task, const aiort_site_t *site)
     }
 }
 
-int aiort__await_future(aiort_task_t *task, const aiort_site_t *site, aiort_future_t *future,
-                        void **result)
+__attribute__((always_inline)) static inline int await_future(aiort_task_t *task,
+                                                              const aiort_site_t *site,
+                                                              aiort_future_t *future,
+                                                              void **result)
 {
     aiort_loop_t *loop = task->future.object.loop;
     int err;
@@ -119,8 +121,14 @@ int aiort__await_future(aiort_task_t *task, const aiort_site_t *site, aiort_futu
     return err;
 }
 
+int aiort__await_future(aiort_task_t *task, const aiort_site_t *site, aiort_future_t *future,
+                        void **result)
+{
+    return await_future(task, site, future, result);
+}
+
 /* Runs a coroutine on this task's stack, as a call. */
-static int await_coroutine(aiort_task_t *task, const aiort_site_t *site,
+__attribute__((noinline)) static int await_coroutine(aiort_task_t *task, const aiort_site_t *site,
                            aiort_coroutine_t *coroutine, void **result)
 {
     aiort_coroutine_t *outer = task->innermost;
@@ -166,7 +174,7 @@ int aiort_await_at(const aiort_site_t *site, aiort_awaitable_t *awaitable, void 
     switch ((aiort_kind_t)object->kind) {
     case AIORT_KIND_FUTURE:
     case AIORT_KIND_TASK:
-        return aiort__await_future(task, site, (aiort_future_t *)object, result);
+        return await_future(task, site, (aiort_future_t *)object, result);
     case AIORT_KIND_COROUTINE:
         return await_coroutine(task, site, (aiort_coroutine_t *)object, result);
     default:

@@ -156,7 +156,7 @@ aiort_coroutine_t *aiort_coroutine_new(const aiort_site_t *site, aiort_coroutine
     return coroutine;
 }
 
-int aiort__coroutine_claim(aiort_coroutine_t *coroutine, uint8_t state)
+int aiort__coroutine_claim_slowly(aiort_coroutine_t *coroutine, uint8_t state)
 {
     if (AIORT__UNLIKELY(coroutine->object.state != AIORT__CORO_CREATED)) {
         return aiort__fail(coroutine->object.state == AIORT__CORO_DONE ? AIORT_EREUSED

@@ -36,6 +36,7 @@ void aiort__handle_destroy(aiort_handle_t *handle)
         aiort__loop_release(loop);
     } else {
         /* Made by another thread: malloc's, and it holds no reference on the loop. */
+        aiort__concurrent_dropped(handle);
         aiort__free(handle);
     }
 }
@@ -57,16 +58,17 @@ int aiort__callback_check(aiort_loop_t *loop, const void *callback, const char *
     return 0;
 }
 
-int aiort_call_soon_at(const aiort_site_t *site, aiort_loop_t *loop, aiort_callback_fn callback,
-                       void *arg, aiort_handle_t **out)
+AIORT__COLD static int call_soon_slowly(const aiort_site_t *site, aiort_loop_t *loop,
+                                        aiort_callback_fn callback, void *arg,
+                                        aiort_handle_t **out)
 {
     int err = aiort__callback_check(loop, (const void *)(uintptr_t)callback, "aiort_call_soon");
 
-    if (AIORT__UNLIKELY(err)) {
+    if (err) {
         return err;
     }
     aiort_handle_t *handle = aiort__handle_new(loop, site, callback, arg, 0);
-    if (AIORT__UNLIKELY(!handle)) {
+    if (!handle) {
         return aiort__fail(UV_ENOMEM);
     }
     aiort__created(&handle->object);
@@ -75,6 +77,27 @@ int aiort_call_soon_at(const aiort_site_t *site, aiort_loop_t *loop, aiort_callb
         handle->object.refs++;
         *out = handle;
     }
+    return 0;
+}
+
+/* A loop that runs in this thread is not closed; with a handle at hand nothing can fail. */
+int aiort_call_soon_at(const aiort_site_t *site, aiort_loop_t *loop, aiort_callback_fn callback,
+                       void *arg, aiort_handle_t **out)
+{
+    aiort__pool_t *pool = &loop->pools[AIORT__POOL_SMALL];
+    aiort__object_t *object = pool->free;
+
+    if (AIORT__UNLIKELY(atomic_load_explicit(&loop->owner, memory_order_relaxed) != &aiort__tls ||
+                        !object || !callback || out || loop->embedded || aiort__seams)) {
+        return call_soon_slowly(site, loop, callback, arg, out);
+    }
+    pool->free = object->next;
+    aiort__object_init(object, loop, AIORT_KIND_HANDLE, AIORT__POOLED);
+    aiort_handle_t *handle = (aiort_handle_t *)object;
+    handle->callback = callback;
+    handle->arg = arg;
+    handle->site = site;
+    aiort__push_plainly(loop, object);
     return 0;
 }
 
@@ -124,7 +147,8 @@ void aiort__handle_run(aiort_loop_t *loop, aiort_handle_t *handle)
     }
     if (AIORT__LIKELY(handle->object.refs == 1 && handle->object.trace == 0 &&
                       !(handle->object.flags & AIORT__SHARED))) {
-        aiort__handle_destroy(handle);
+        aiort__pool_put(&loop->pools[AIORT__POOL_SMALL], handle);
+        loop->children--; /* the loop runs: it is the program's still */
     } else {
         aiort_unref(handle);
     }

@@ -172,6 +172,12 @@ typedef struct aiort__uv {
     uv_loop_t storage;
 } aiort__uv_t;
 
+/* What ends with its loop: a watched descriptor, a signal, a bridge to another thread. */
+typedef struct aiort__attached {
+    struct aiort__attached *previous, *following;
+    void (*close)(struct aiort__attached *);
+} aiort__attached_t;
+
 struct aiort_loop_s {
     aiort__object_t object;
 
@@ -208,6 +214,7 @@ struct aiort_loop_s {
     aiort_task_t *tasks, *last_task; /* those not done, oldest first */
     size_t ntasks;
     aiort_coroutine_t *unstarted; /* newest first */
+    aiort__attached_t *attached;  /* newest first */
 
     aiort__pool_t pools[AIORT__POOLS];
     aiort__stack_pool_t stacks;
@@ -432,13 +439,19 @@ static inline uint32_t aiort__todo(const aiort_loop_t *loop)
     return loop->limit - loop->popped;
 }
 
-static inline void aiort__push(aiort_loop_t *loop, aiort__object_t *object)
+/* Without a look at seams and embedding. */
+static inline void aiort__push_plainly(aiort_loop_t *loop, aiort__object_t *object)
 {
     object->queued = 1;
     object->next = NULL;
     *loop->tail = object;
     loop->tail = &object->next;
     loop->pushed++;
+}
+
+static inline void aiort__push(aiort_loop_t *loop, aiort__object_t *object)
+{
+    aiort__push_plainly(loop, object);
     if (aiort__seam(AIORT__SEAM_SCHEDULED)) {
         aiort_instrument_scheduled(loop, object);
     }
@@ -517,7 +530,26 @@ AIORT__HIDDEN void aiort__future_destroy(aiort_future_t *future);
 
 /* From CREATED to the given state; the coroutine leaves the list of unstarted ones. 0, or
  * AIORT_EREUSED, AIORT_EAWAITED. */
-AIORT__HIDDEN int aiort__coroutine_claim(aiort_coroutine_t *coroutine, uint8_t state);
+AIORT__HIDDEN int aiort__coroutine_claim_slowly(aiort_coroutine_t *coroutine, uint8_t state);
+
+static inline int aiort__coroutine_claim(aiort_coroutine_t *coroutine, uint8_t state)
+{
+    aiort_loop_t *loop = coroutine->object.loop;
+
+    /* Mostly it is the newest of its loop. */
+    if (AIORT__UNLIKELY(loop == NULL || loop->unstarted != coroutine)) {
+        return aiort__coroutine_claim_slowly(coroutine, state);
+    }
+    loop->unstarted = coroutine->u.unstarted.following;
+    if (loop->unstarted) {
+        loop->unstarted->u.unstarted.previous = NULL;
+    }
+    coroutine->object.state = state;
+    coroutine->u.running.where = NULL;
+    coroutine->u.running.awaiter = NULL;
+    return 0;
+}
+
 AIORT__HIDDEN void aiort__coroutine_destroy(aiort_coroutine_t *coroutine);
 AIORT__HIDDEN void aiort__coroutine_never_awaited(aiort_coroutine_t *coroutine);
 AIORT__HIDDEN void aiort__coroutines_closed(aiort_loop_t *loop);
@@ -562,6 +594,12 @@ static inline uint64_t aiort__now(void)
 {
     return uv_hrtime();
 }
+
+/* Closes what is attached to the loop, which is closed already. */
+AIORT__HIDDEN void aiort__attached_close(aiort_loop_t *loop);
+AIORT__HIDDEN void aiort__concurrent_destroy(aiort_concurrent_t *concurrent);
+/* A call from another thread will never be made: releases what only it would have. */
+AIORT__HIDDEN void aiort__concurrent_dropped(aiort_handle_t *handle);
 
 /* ---- report.c, repr.c ---- */
 

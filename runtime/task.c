@@ -184,7 +184,10 @@ void aiort__task_destroy(aiort_task_t *task)
     if (AIORT__UNLIKELY(task->future.object.trace != 0) && aiort__seam(AIORT__SEAM_DESTROYED)) {
         aiort_instrument_destroyed(AIORT_KIND_TASK, task);
     }
-    aiort__future_drop(&task->future);
+    if (AIORT__UNLIKELY(task->future.first || task->future.object.state != AIORT_FINISHED ||
+                        task->future.object.flags & AIORT__FAILED)) {
+        aiort__future_drop(&task->future);
+    }
     if (AIORT__LIKELY(!task->abandoned)) {
         aiort__unref(&task->coroutine->object);
     }
