@@ -22,7 +22,7 @@ static const char *const kind_names[] = {
     [AIORT_KIND_ERROR] = "error",
 };
 
-/* A report that the program makes itself has no slug: it is somebody's unhandled error. */
+/* A report that the program makes itself has no slug. */
 static aiodebug_check_t check_of(const aiort_report_t *report)
 {
     for (int i = 0; report->check && i < AIODEBUG_CHECK_COUNT; i++) {
@@ -30,7 +30,7 @@ static aiodebug_check_t check_of(const aiort_report_t *report)
             return (aiodebug_check_t)i;
         }
     }
-    return AIODEBUG_CHECK_CALLBACK_EXCEPTION;
+    return AIODEBUG_CHECK_COUNT;
 }
 
 static void add_object(aiodebug_record_t *r, const char *key, const void *object)
@@ -94,7 +94,8 @@ int aiodebug_check_report(aiort_loop_t *loop, const aiort_report_t *report)
     if (check == AIODEBUG_CHECK_COROUTINE_NEVER_AWAITED) {
         return report_coroutine(loop, report);
     }
-    aiodebug_record_t *r = aiodebug_record_new(check, 0);
+    aiodebug_record_t *r = aiodebug_record_new(
+        check, check == AIODEBUG_CHECK_COUNT ? AIODEBUG_LEVEL_ERROR : AIODEBUG_LEVEL_UNSET);
     if (!r) {
         return 1;
     }
@@ -110,9 +111,6 @@ int aiodebug_check_report(aiort_loop_t *loop, const aiort_report_t *report)
     for (size_t i = 0; i < report->nitems; i++) {
         aiodebug_record_context(r, report->items[i].key, "%s",
                                 report->items[i].value ? report->items[i].value : "NULL");
-    }
-    if (!report->check) {
-        aiodebug_record_hint(r, "%s", ""); /* the program's own words: it knows what they mean */
     }
     aiodebug_record_stack(r, AIODEBUG_ROLE_CREATED, report->source_trace, NULL);
     aiodebug_record_stack(r, AIODEBUG_ROLE_SCHEDULED, report->handle_trace, NULL);

@@ -11,6 +11,7 @@
 #include "../config.h"
 #include "../init.h"
 #include "../report/lookup.h"
+#include "../report/reporter.h"
 #include "../track/clock.h"
 #include "../track/runtime.h"
 #include "../track/stacks.h"
@@ -69,10 +70,26 @@ AIODEBUG_INTERPOSE void aiort_instrument_close(aiort_loop_t *loop, size_t pendin
 
 /* ---- Time ---- */
 
+/* A stack overflow is reported in a signal handler, where no thread may be started: so it is there
+ * from the first run on, in a forked child again. */
+static void start_reporter(void)
+{
+    static _Atomic pid_t started;
+    pid_t pid = atomic_load_explicit(&aiodebug_pid, memory_order_relaxed);
+
+    if (atomic_load_explicit(&started, memory_order_relaxed) != pid) {
+        atomic_store_explicit(&started, pid, memory_order_relaxed);
+        aiodebug_report_start();
+    }
+}
+
 AIODEBUG_INTERPOSE void aiort_instrument_running(aiort_loop_t *loop, int running)
 {
     if (at_work()) {
         aiodebug_runtime_running(running ? loop : NULL);
+        if (running) {
+            start_reporter();
+        }
     }
 }
 
