@@ -113,6 +113,7 @@ int aiort_loop_close(aiort_loop_t *loop)
     aiort__incoming_close(loop);
     drop_ready(loop);
     aiort__tasks_close(loop);
+    aiort__attached_close(loop);
     aiort__timers_destroy(loop);
     aiort__coroutines_closed(loop);
     aiort__tls.running = outer;

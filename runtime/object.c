@@ -206,5 +206,12 @@ void aiort__destroy(aiort__object_t *object)
     case AIORT_KIND_LOOP:
         aiort__loop_destroy((aiort_loop_t *)object);
         return;
+    case AIORT_KIND_CONCURRENT:
+        aiort__concurrent_destroy((aiort_concurrent_t *)object);
+        return;
+    case AIORT_KIND_TIMEOUT:
+    case AIORT_KIND_TASK_GROUP:
+        ((aiort__extended_t *)object)->destroy(object);
+        return;
     }
 }

@@ -227,7 +227,16 @@ static void put_error(out_t *out, const aiort_error_t *error)
     const char *message = error->message[0] ? error->message : aiort_strerror(error->code);
 
     putf(out, "%s(", aiort_err_name(error->code));
-    put_quoted(out, message);
+    if (error->nerrors == 0) {
+        put_quoted(out, message);
+    } else {
+        put_quoted(out, aiort_strerror(error->code));
+        for (uint32_t i = 0; i < error->nerrors; i++) {
+            puts_to(out, i == 0 ? ", [" : ", ");
+            put_repr(out, error->errors[i]);
+        }
+        puts_to(out, "]");
+    }
     puts_to(out, ")");
 }
 
@@ -313,6 +322,14 @@ static void put_task(out_t *out, const aiort_task_t *task)
 
 /* ---- All kinds ---- */
 
+static void put_extended(out_t *out, const aiort__extended_t *object)
+{
+    char text[256];
+    size_t length = object->repr(object, text, sizeof(text));
+
+    put(out, text, length < sizeof(text) ? length : sizeof(text) - 1);
+}
+
 static void put_repr(out_t *out, const void *object)
 {
     const aiort__object_t *header = object;
@@ -352,6 +369,13 @@ static void put_repr(out_t *out, const void *object)
         break;
     case AIORT_KIND_ERROR:
         put_error(out, object);
+        break;
+    case AIORT_KIND_CONCURRENT:
+        putf(out, "<Future at %p>", object); /* other threads may be changing it */
+        break;
+    case AIORT_KIND_TIMEOUT:
+    case AIORT_KIND_TASK_GROUP:
+        put_extended(out, object);
         break;
     }
     out->depth--;
