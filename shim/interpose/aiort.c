@@ -62,7 +62,7 @@ AIODEBUG_INTERPOSE void aiort_instrument_close(aiort_loop_t *loop, size_t pendin
         return;
     }
     if (closed) {
-        aiodebug_loops_closed(loop);
+        aiodebug_loops_remove(loop);
     } else {
         aiodebug_check_pending_at_close(loop, pending);
     }

@@ -56,7 +56,6 @@ typedef struct known_loop {
     struct known_loop *next;
     aiort_loop_t *loop;
     uint32_t trace;
-    bool closed;
 } known_loop_t;
 
 static struct {
@@ -78,42 +77,29 @@ void aiodebug_loops_add(aiort_loop_t *loop, uint32_t trace)
     pthread_mutex_unlock(&loops.lock);
 }
 
-void aiodebug_loops_closed(aiort_loop_t *loop)
-{
-    pthread_mutex_lock(&loops.lock);
-    for (known_loop_t *known = loops.first; known; known = known->next) {
-        if (known->loop == loop) {
-            known->closed = true;
-        }
-    }
-    pthread_mutex_unlock(&loops.lock);
-}
-
 bool aiodebug_loops_remove(aiort_loop_t *loop)
 {
-    bool unclosed = false;
+    bool known_one = false;
 
     pthread_mutex_lock(&loops.lock);
     for (known_loop_t **link = &loops.first; *link; link = &(*link)->next) {
         known_loop_t *known = *link;
         if (known->loop == loop) {
-            unclosed = !known->closed;
+            known_one = true;
             *link = known->next;
             free(known);
             break;
         }
     }
     pthread_mutex_unlock(&loops.lock);
-    return unclosed;
+    return known_one;
 }
 
 void aiodebug_loops_unclosed(void (*fn)(aiort_loop_t *loop, uint32_t trace))
 {
     pthread_mutex_lock(&loops.lock);
     for (known_loop_t *known = loops.first; known; known = known->next) {
-        if (!known->closed) {
-            fn(known->loop, known->trace);
-        }
+        fn(known->loop, known->trace);
     }
     pthread_mutex_unlock(&loops.lock);
 }

@@ -35,13 +35,12 @@ void aiodebug_runtime_running(aiort_loop_t *loop);
 void aiodebug_runtime_thresholds(void);
 double aiodebug_runtime_slow_seconds(const aiort_loop_t *loop);
 
-/* Every loop that was made and not freed. The functions lock a mutex: they are for what happens
- * once in a loop's life. */
+/* Every loop that was made and not closed. A loop's memory never goes before it is closed, so what
+ * is in the list may be looked at. The functions lock a mutex: they are for what happens once in a
+ * loop's life. */
 void aiodebug_loops_add(aiort_loop_t *loop, uint32_t trace);
-void aiodebug_loops_closed(aiort_loop_t *loop);
-/* Forgets it; true when it had not been closed. */
+/* Forgets it; true when it was still in the list. */
 bool aiodebug_loops_remove(aiort_loop_t *loop);
-/* Calls fn for each that has not been closed. */
 void aiodebug_loops_unclosed(void (*fn)(aiort_loop_t *loop, uint32_t trace));
 void aiodebug_loops_after_fork_child(void);
 
