@@ -4,9 +4,11 @@
  * is not documented "any thread": the shim reports and refuses it. The two that are stay accepted.
  */
 #include <aiort.h>
+#include <unistd.h>
 
 struct things {
     aiort_loop_t *loop;
+    int pipe[2];
     aiort_future_t *future;
     aiort_handle_t *handle;
 };
@@ -38,6 +40,8 @@ static void worker(void *arg)
 
     say("future_new", made == NULL ? aiort_last_error() : 0);
     aiort_unref(made);
+    say("add_reader", aiort_add_reader(our->loop, our->pipe[0], nothing, NULL));
+    say("remove_reader", aiort_remove_reader(our->loop, our->pipe[0]));
     say("handle_cancel", aiort_handle_cancel(our->handle));
     say("add_done_callback", aiort_future_add_done_callback(our->future, done, NULL));
     say("time", aiort_loop_time(our->loop) > 0 ? 0 : UV_EINVAL);
@@ -52,10 +56,14 @@ static int main_coroutine(void *arg, void **result)
     uv_thread_t thread;
 
     (void)arg, (void)result;
+    if (pipe(our.pipe) != 0)
+        return aiort_raise(UV_EMFILE, "no pipe");
     our.future = aiort_future_new(our.loop);
     aiort_call_later(our.loop, 5, nothing, NULL, &our.handle);
     uv_thread_create(&thread, worker, &our);
     uv_thread_join(&thread);
+    close(our.pipe[0]);
+    close(our.pipe[1]);
     aiort_future_remove_done_callback(our.future, done, NULL);
     aiort_handle_cancel(our.handle);
     aiort_unref(our.handle);
