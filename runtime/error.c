@@ -117,6 +117,12 @@ aiort_error_t *aiort__error_newv(const aiort_site_t *site, int code, const char 
 void aiort__error_destroy(aiort_error_t *error)
 {
     aiort_unref(error->cause);
+    for (uint32_t i = 0; i < error->nerrors; i++) {
+        aiort_unref(error->errors[i]);
+    }
+    if (error->errors) {
+        aiort__free(error->errors);
+    }
     aiort__free(error);
 }
 

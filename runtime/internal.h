@@ -130,10 +130,20 @@ struct aiort_coroutine_s {
 struct aiort_error_s {
     aiort__object_t object; /* SHARED; loop is NULL */
     int code;
+    uint32_t nerrors;
     const aiort_site_t *site; /* where it was raised, or NULL */
     aiort_error_t *cause;     /* with a reference, or NULL */
+    aiort_error_t **errors;   /* of a group: nerrors, with references, from malloc */
     char message[];
 };
+
+/* Objects of the later kinds (scopes) begin with this: only they know how they end, and how they
+ * write themselves (as snprintf does). Tools hear nothing of them: their trace is 0. */
+typedef struct {
+    aiort__object_t object; /* loop is NULL for one made outside of loops, until it is entered */
+    void (*destroy)(void *self);
+    size_t (*repr)(const void *self, char *buf, size_t size);
+} aiort__extended_t;
 
 /* ---- The loop ---- */
 
@@ -600,6 +610,12 @@ AIORT__HIDDEN void aiort__attached_close(aiort_loop_t *loop);
 AIORT__HIDDEN void aiort__concurrent_destroy(aiort_concurrent_t *concurrent);
 /* A call from another thread will never be made: releases what only it would have. */
 AIORT__HIDDEN void aiort__concurrent_dropped(aiort_handle_t *handle);
+
+/* ---- errorgroup.c ---- */
+
+/* An error group of n errors; takes over the array, which is from malloc, and its references. */
+AIORT__HIDDEN aiort_error_t *aiort__error_group(const aiort_site_t *site, const char *message,
+                                                aiort_error_t **errors, uint32_t n);
 
 /* ---- report.c, repr.c ---- */
 

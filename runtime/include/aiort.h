@@ -11,8 +11,13 @@
  *   5. callbacks         call_soon, call_later, call_at, call_soon_threadsafe
  *   6. futures           a result that is not there yet
  *   7. coroutines, tasks functions that may wait: await, sleep, cancel
+ *   7b several at once   gather, wait, shield, as_completed
+ *   7c other threads     coroutines from other threads, blocking work in threads
+ *   7d descriptors       readers, writers, signals
  *   8. reports           what goes wrong where nobody looks: the exception handler
- *   9. instrumentation   the stable interface for debuggers and profilers (libaiodebug uses it)
+ *   9. timeouts          wait_for, and a block of code with a deadline
+ *  10. task groups       tasks that end together
+ *  11. instrumentation   the stable interface for debuggers and profilers (libaiodebug uses it)
  *
  * How to read a contract. Each function says one of
  *
@@ -121,7 +126,9 @@ typedef enum {
     AIORT_KIND_TASK = 4,
     AIORT_KIND_COROUTINE = 5,
     AIORT_KIND_ERROR = 6,
-    AIORT_KIND_CONCURRENT = 7
+    AIORT_KIND_CONCURRENT = 7,
+    AIORT_KIND_TIMEOUT = 8,
+    AIORT_KIND_TASK_GROUP = 9
 } aiort_kind_t;
 
 /*
@@ -586,7 +593,8 @@ AIORT_EXTERN void aiort_task_print_stack(aiort_task_t *task, FILE *file);
  * never suspends. asyncio: ensure_future()
  */
 #define aiort_ensure_future(loop, awaitable)                                                       \
-    aiort_ensure_future_at(AIORT_SITE(NULL), (loop), AIORT_AWAITABLE(awaitable))
+    AIORT__CALL(aiort_future_t *, aiort_ensure_future_at(AIORT_SITE(NULL), (loop),                 \
+                AIORT_AWAITABLE(awaitable)))
 AIORT_EXTERN aiort_future_t *aiort_ensure_future_at(const aiort_site_t *site, aiort_loop_t *loop,
                                                     aiort_awaitable_t *awaitable);
 
@@ -609,7 +617,7 @@ enum { AIORT_RETURN_ERRORS = 1 };
  * AIORT_EOTHERLOOP, AIORT_EBADAWAIT, UV_ENOMEM. never suspends. asyncio: gather()
  */
 #define aiort_gather(awaitables, n, flags)                                                         \
-    aiort_gather_at(AIORT_SITE(NULL), (awaitables), (n), (flags))
+    AIORT__CALL(aiort_future_t *, aiort_gather_at(AIORT_SITE(NULL), (awaitables), (n), (flags)))
 AIORT_EXTERN aiort_future_t *aiort_gather_at(const aiort_site_t *site,
                                              aiort_awaitable_t *const *awaitables, size_t n,
                                              int flags);
@@ -628,7 +636,7 @@ typedef enum {
  * SUSPENDS. asyncio: wait()
  */
 #define aiort_wait(futures, n, timeout, return_when)                                               \
-    aiort_wait_at(AIORT_SITE(NULL), (futures), (n), (timeout), (return_when))
+    AIORT__CALL(int, aiort_wait_at(AIORT_SITE(NULL), (futures), (n), (timeout), (return_when)))
 AIORT_EXTERN int aiort_wait_at(const aiort_site_t *site, aiort_future_t *const *futures, size_t n,
                                double timeout, aiort_return_when_t return_when);
 
@@ -649,7 +657,8 @@ AIORT_EXTERN aiort_future_t *aiort_shield_at(const aiort_site_t *site,
  */
 typedef struct aiort_as_completed_s aiort_as_completed_t;
 #define aiort_as_completed(awaitables, n, timeout)                                                 \
-    aiort_as_completed_at(AIORT_SITE(NULL), (awaitables), (n), (timeout))
+    AIORT__CALL(aiort_as_completed_t *, aiort_as_completed_at(AIORT_SITE(NULL), (awaitables),      \
+                (n), (timeout)))
 AIORT_EXTERN aiort_as_completed_t *aiort_as_completed_at(const aiort_site_t *site,
                                                          aiort_awaitable_t *const *awaitables,
                                                          size_t n, double timeout);
@@ -659,7 +668,7 @@ AIORT_EXTERN aiort_as_completed_t *aiort_as_completed_at(const aiort_site_t *sit
  * AIORT_ECLOSED as aiort_await(). SUSPENDS.
  */
 #define aiort_as_completed_next(iterator, future)                                                  \
-    aiort_as_completed_next_at(AIORT_SITE(NULL), (iterator), (future))
+    AIORT__CALL(int, aiort_as_completed_next_at(AIORT_SITE(NULL), (iterator), (future)))
 AIORT_EXTERN int aiort_as_completed_next_at(const aiort_site_t *site,
                                             aiort_as_completed_t *iterator,
                                             aiort_future_t **future);
@@ -704,7 +713,7 @@ AIORT_EXTERN aiort_concurrent_t *aiort_run_coroutine_threadsafe(aiort_coroutine_
  * is cancelled. NULL: AIORT_ENOLOOP, UV_ENOMEM. never suspends. asyncio: wrap_future()
  */
 #define aiort_wrap_future(concurrent, loop)                                                        \
-    aiort_wrap_future_at(AIORT_SITE(NULL), (concurrent), (loop))
+    AIORT__CALL(aiort_future_t *, aiort_wrap_future_at(AIORT_SITE(NULL), (concurrent), (loop)))
 AIORT_EXTERN aiort_future_t *aiort_wrap_future_at(const aiort_site_t *site,
                                                   aiort_concurrent_t *concurrent,
                                                   aiort_loop_t *loop);
@@ -718,7 +727,8 @@ typedef int (*aiort_work_fn)(void *arg, void **result);
  * running one. never suspends. asyncio: loop.run_in_executor()
  */
 #define aiort_run_in_executor(loop, function, arg)                                                 \
-    aiort_run_in_executor_at(AIORT_SITE(#function), (loop), (function), (arg))
+    AIORT__CALL(aiort_future_t *, aiort_run_in_executor_at(AIORT_SITE(#function), (loop),          \
+                (function), (arg)))
 AIORT_EXTERN aiort_future_t *aiort_run_in_executor_at(const aiort_site_t *site, aiort_loop_t *loop,
                                                       aiort_work_fn function, void *arg);
 
@@ -731,9 +741,9 @@ AIORT_EXTERN aiort_future_t *aiort_run_in_executor_at(const aiort_site_t *site, 
  * asyncio: loop.add_reader(), loop.add_writer()
  */
 #define aiort_add_reader(loop, fd, callback, arg)                                                  \
-    aiort_add_reader_at(AIORT_SITE(#callback), (loop), (fd), (callback), (arg))
+    AIORT__CALL(int, aiort_add_reader_at(AIORT_SITE(#callback), (loop), (fd), (callback), (arg)))
 #define aiort_add_writer(loop, fd, callback, arg)                                                  \
-    aiort_add_writer_at(AIORT_SITE(#callback), (loop), (fd), (callback), (arg))
+    AIORT__CALL(int, aiort_add_writer_at(AIORT_SITE(#callback), (loop), (fd), (callback), (arg)))
 AIORT_EXTERN int aiort_add_reader_at(const aiort_site_t *site, aiort_loop_t *loop, int fd,
                                      aiort_callback_fn callback, void *arg);
 AIORT_EXTERN int aiort_add_writer_at(const aiort_site_t *site, aiort_loop_t *loop, int fd,
@@ -748,7 +758,8 @@ AIORT_EXTERN int aiort_remove_writer(aiort_loop_t *loop, int fd);
  * never suspends. asyncio: loop.add_signal_handler()
  */
 #define aiort_add_signal_handler(loop, signum, callback, arg)                                      \
-    aiort_add_signal_handler_at(AIORT_SITE(#callback), (loop), (signum), (callback), (arg))
+    AIORT__CALL(int, aiort_add_signal_handler_at(AIORT_SITE(#callback), (loop), (signum),          \
+                (callback), (arg)))
 AIORT_EXTERN int aiort_add_signal_handler_at(const aiort_site_t *site, aiort_loop_t *loop,
                                              int signum, aiort_callback_fn callback, void *arg);
 /* 1: removed, and the signal does again what it did before; 0: there was none; UV_EINVAL.
@@ -806,7 +817,123 @@ AIORT_EXTERN void aiort_loop_default_exception_handler(aiort_loop_t *loop,
  * handlers that print what they get; returns how many, stores at most max. */
 AIORT_EXTERN size_t aiort_report_keys(const aiort_report_t *report, const char **keys, size_t max);
 
-/* ---- 9. Instrumentation ------------------------------------------------------------------ */
+/* ---- 9. Timeouts ------------------------------------------------------------------------- */
+
+/* For every timeout below: wait for ever. asyncio: timeout=None */
+#define AIORT_NO_TIMEOUT __builtin_inf()
+
+/*
+ * As aiort_await(), for at most timeout seconds: then what it waits for is cancelled, waited for,
+ * and UV_ETIMEDOUT returned, unless it ended otherwise. With a timeout of 0 or less a coroutine is
+ * not started. SUSPENDS. asyncio: wait_for()
+ */
+#define aiort_wait_for(awaitable, timeout, result)                                                 \
+    AIORT__CALL(int, aiort_wait_for_at(AIORT_SITE(NULL), AIORT_AWAITABLE(awaitable), (timeout),    \
+                (result)))
+AIORT_EXTERN int aiort_wait_for_at(const aiort_site_t *site, aiort_awaitable_t *awaitable,
+                                   double timeout, void **result);
+
+/*
+ * A block of code with a deadline: when it passes, the task is cancelled, and the block's end turns
+ * that into UV_ETIMEDOUT.
+ *
+ *     aiort_timeout_t *timeout = aiort_timeout(0.5);
+ *     int err = aiort_timeout_enter(timeout);
+ *     if (!err) {
+ *         err = work();
+ *         err = aiort_timeout_exit(timeout, err);
+ *     }
+ *     aiort_unref(timeout);
+ */
+typedef struct aiort_timeout_s aiort_timeout_t;
+
+/* A timeout so many seconds from now (AIORT_NO_TIMEOUT: none). NULL: AIORT_ENOLOOP, UV_EINVAL (a
+ * NaN), UV_ENOMEM. never suspends. asyncio: timeout() */
+AIORT_EXTERN aiort_timeout_t *aiort_timeout(double seconds);
+/* The same at a time of aiort_loop_time(). asyncio: timeout_at() */
+AIORT_EXTERN aiort_timeout_t *aiort_timeout_at(double when);
+
+/* The block begins, in the current task. AIORT_EMISUSE when it began already, AIORT_ENOTASK; for
+ * NULL what made it so. never suspends. asyncio: Timeout.__aenter__() */
+AIORT_EXTERN int aiort_timeout_enter(aiort_timeout_t *timeout);
+
+/*
+ * The block ends; err is what it ended with. Returns err, or UV_ETIMEDOUT in place of UV_ECANCELED
+ * when the deadline has passed and nobody else asked for the task to be cancelled; its cause is
+ * that cancellation. AIORT_EMISUSE when the block has not begun or has ended. never suspends.
+ * asyncio: Timeout.__aexit__()
+ */
+#define aiort_timeout_exit(timeout, err)                                                           \
+    AIORT__CALL(int, aiort_timeout_exit_at(AIORT_SITE(NULL), (timeout), (err)))
+AIORT_EXTERN int aiort_timeout_exit_at(const aiort_site_t *site, aiort_timeout_t *timeout, int err);
+
+/* Moves the deadline to a time of aiort_loop_time(), AIORT_NO_TIMEOUT: none. AIORT_EMISUSE outside
+ * of the block, or when the deadline has passed. never suspends. asyncio: Timeout.reschedule() */
+AIORT_EXTERN int aiort_timeout_reschedule(aiort_timeout_t *timeout, double when);
+/* The deadline; AIORT_NO_TIMEOUT for none. asyncio: Timeout.when() */
+AIORT_EXTERN double aiort_timeout_when(const aiort_timeout_t *timeout);
+/* Whether the deadline passed during the block. asyncio: Timeout.expired() */
+AIORT_EXTERN int aiort_timeout_expired(const aiort_timeout_t *timeout);
+
+/* ---- 10. Task groups --------------------------------------------------------------------- */
+
+/*
+ * Tasks that belong together: the block ends when all of them have. The first one that fails
+ * cancels the others, and the block. What failed comes out of the block's end as one error,
+ * AIORT_EGROUP: "unhandled errors in a TaskGroup (2 sub-exceptions)".
+ *
+ *     aiort_task_group_t *group = aiort_task_group_new();
+ *     int err = aiort_task_group_enter(group);
+ *     if (!err) {
+ *         err = aiort_task_group_create_task(group, AIORT_CORO(f, x), NULL);
+ *         err = aiort_task_group_exit(group, err);
+ *     }
+ *     aiort_unref(group);
+ */
+typedef struct aiort_task_group_s aiort_task_group_t;
+
+/* NULL: UV_ENOMEM. never suspends. asyncio: TaskGroup() */
+AIORT_EXTERN aiort_task_group_t *aiort_task_group_new(void);
+
+/* The block begins, in the current task. AIORT_EMISUSE when it began already or outside of a task;
+ * for NULL what made it so. never suspends. asyncio: TaskGroup.__aenter__() */
+AIORT_EXTERN int aiort_task_group_enter(aiort_task_group_t *group);
+
+/*
+ * Runs the coroutine as a task of the group. Takes its reference over, also when it fails. task may
+ * be NULL; else it gets a new reference. AIORT_EMISUSE when the block has not begun, has ended or
+ * is being cancelled; what aiort_create_task() says. never suspends. asyncio:
+ * TaskGroup.create_task()
+ */
+#define aiort_task_group_create_task(group, coroutine, task)                                       \
+    AIORT__CALL(int, aiort_task_group_create_task_at(AIORT_SITE(NULL), (group), (coroutine), NULL, \
+                (task)))
+#define aiort_task_group_create_task_with(group, coroutine, options, task)                         \
+    AIORT__CALL(int, aiort_task_group_create_task_at(AIORT_SITE(NULL), (group), (coroutine),       \
+                (options), (task)))
+AIORT_EXTERN int aiort_task_group_create_task_at(const aiort_site_t *site,
+                                                 aiort_task_group_t *group,
+                                                 aiort_coroutine_t *coroutine,
+                                                 const aiort_task_options_t *options,
+                                                 aiort_task_t **task);
+
+/*
+ * The block ends; err is what it ended with, and when that is a failure the tasks are cancelled.
+ * Waits for them all. Returns 0; AIORT_EGROUP with the errors of tasks and block (an aiort_error_t:
+ * aiort_error_count()); UV_ECANCELED when the task was cancelled and nothing failed. SUSPENDS.
+ * AIORT_EMISUSE when the block has not begun or has ended. asyncio: TaskGroup.__aexit__()
+ */
+#define aiort_task_group_exit(group, err)                                                          \
+    AIORT__CALL(int, aiort_task_group_exit_at(AIORT_SITE(NULL), (group), (err)))
+AIORT_EXTERN int aiort_task_group_exit_at(const aiort_site_t *site, aiort_task_group_t *group,
+                                          int err);
+
+/* The errors in an error group: how many there are (0 for any other error), and one of them,
+ * borrowed, NULL beyond the last. any thread. asyncio: ExceptionGroup.exceptions */
+AIORT_EXTERN size_t aiort_error_count(const aiort_error_t *group);
+AIORT_EXTERN aiort_error_t *aiort_error_at(const aiort_error_t *group, size_t i);
+
+/* ---- 11. Instrumentation ----------------------------------------------------------------- */
 
 /*
  * The stable interface for tools. Each function below is exported, does nothing (returns 0), and is

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the scopes share (timeouts, task groups): objects that may be made before their loop runs,
+ * and belong to it from when they are entered.
+ */
+#ifndef AIORT_SCOPE_H
+#define AIORT_SCOPE_H
+
+#include "internal.h"
+
+/* loop NULL: it gets one by aiort__scope_adopt(). */
+static inline void aiort__scope_init(aiort__extended_t *scope, aiort_loop_t *loop,
+                                     aiort_kind_t kind, void (*destroy)(void *),
+                                     size_t (*repr)(const void *, char *, size_t))
+{
+    if (loop) {
+        aiort__object_init(&scope->object, loop, kind, 0);
+    } else {
+        scope->object = (aiort__object_t){.refs = 1, .kind = (uint8_t)kind};
+    }
+    scope->destroy = destroy;
+    scope->repr = repr;
+}
+
+/* 0, or AIORT_EOTHERLOOP. */
+static inline int aiort__scope_adopt(aiort__extended_t *scope, aiort_loop_t *loop)
+{
+    if (!scope->object.loop) {
+        scope->object.loop = loop;
+        scope->object.id = ++loop->next_id;
+        loop->children++;
+    }
+    return scope->object.loop == loop ? 0 : aiort__fail(AIORT_EOTHERLOOP);
+}
+
+static inline int aiort__scope_check(const aiort__extended_t *scope, const char *function)
+{
+    aiort_loop_t *loop = scope->object.loop;
+    int err = loop ? aiort__check_thread(loop, scope, function) : 0;
+
+    return err ? aiort__fail(err) : 0;
+}
+
+static inline void aiort__scope_free(aiort__extended_t *scope)
+{
+    aiort_loop_t *loop = scope->object.loop;
+
+    aiort__free(scope);
+    if (loop) {
+        aiort__loop_release(loop);
+    }
+}
+
+#endif
