@@ -5,6 +5,7 @@
  *
  * All of these run on a loop's thread and, but for the last, perhaps on a coroutine's small stack.
  */
+#include <pthread.h>
 #include <stdio.h>
 
 #include "../check/check.h"
@@ -187,13 +188,27 @@ AIODEBUG_INTERPOSE void aiort_instrument_building(aiort_loop_t *loop, int buildi
     aiodebug_thread.building = building && at_work() && aiodebug_aiort->debug(loop);
 }
 
-/* Whether this runs on a coroutine's stack. */
+/*
+ * Whether this runs on a coroutine's stack, or a thread's that is as small. What the loop runs does
+ * not tell: a task that has just ended is reported from the stack it ran on.
+ */
 static bool small_stack(void)
 {
-    const aiort_loop_t *loop = aiodebug_thread.loop;
-    const void *running = loop ? aiodebug_aiort->running(loop) : NULL;
+    enum { ROOM = 1 << 20 };
+    static _Thread_local uintptr_t low, high;
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    pthread_attr_t attributes;
+    void *lowest = NULL;
+    size_t size = 0;
 
-    return running && aiodebug_aiort->kind(running) == AIORT_KIND_TASK;
+    if (!high && pthread_getattr_np(pthread_self(), &attributes) == 0) {
+        if (pthread_attr_getstack(&attributes, &lowest, &size) == 0) {
+            low = (uintptr_t)lowest;
+            high = low + size;
+        }
+        pthread_attr_destroy(&attributes);
+    }
+    return here < low || here >= high || here - low < ROOM;
 }
 
 AIODEBUG_INTERPOSE size_t aiort_instrument_created_at(uint32_t trace, char *buf, size_t size)
