@@ -114,7 +114,7 @@ static int write_number(struct stream *stream, int number)
     return n < 0 ? n : n < (int)sizeof(number) ? UV_EIO : 0;
 }
 
-/* A coroutine function, so that it can be run as a task as well. */
+/* A coroutine function, so that aiort_wait_for() can cancel it. */
 static int read_number(void *arg, void **result)
 {
     struct stream *stream = arg;
@@ -123,28 +123,6 @@ static int read_number(void *arg, void **result)
     stream->have = 0;
     int err = uv_read_start((uv_stream_t *)&stream->tcp, on_alloc, on_read);
     return err < 0 ? err : stream_wait(stream);
-}
-
-static int give_up(void *task)
-{
-    aiort_task_cancel(task, NULL);
-    return 0;
-}
-
-/* Reads in a task of its own, which a timer cancels. */
-static int read_number_within(struct stream *stream, double seconds)
-{
-    aiort_task_t *task = aiort_create_task(AIORT_CORO(read_number, stream));
-    aiort_handle_t *timer;
-
-    aiort_call_later(aiort_get_running_loop(), seconds, give_up, task, &timer);
-    int err = aiort_await(task, NULL);
-    if (err == UV_ECANCELED && aiort_task_cancelling(aiort_current_task()) == 0)
-        err = UV_ETIMEDOUT; /* nobody cancels this task: it was the timer */
-    aiort_handle_cancel(timer);
-    aiort_unref(timer);
-    aiort_unref(task);
-    return err;
 }
 
 /* ---- the pipeline ---- */
@@ -192,7 +170,7 @@ static int producer(void *for_ever, void **result)
             break;
         err = write_number(stream, job % jobs == 0 ? 0 : 1000);
         if (err == 0)
-            err = read_number_within(stream, patience);
+            err = aiort_wait_for(AIORT_CORO(read_number, stream), patience, NULL);
         if (err == 0) {
             answered++;
         } else if (err == UV_ETIMEDOUT) {
