@@ -126,7 +126,7 @@ static aiort_coroutine_t *api_task_coroutine(const aiort_task_t *task)
 
 static const aiort_site_t *api_coroutine_where(const aiort_coroutine_t *coroutine)
 {
-    return coroutine->object.state == AIORT__CORO_RUNNING ? coroutine->u.running.where : NULL;
+    return coroutine->object.state == AIORT__CORO_RUNNING ? coroutine->u.where : NULL;
 }
 
 static const aiort_site_t *api_completed_site(const aiort_future_t *future)

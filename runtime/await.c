@@ -2,7 +2,7 @@
 /*
  * Awaiting: where a task waits for a future, runs another coroutine in place, or sleeps.
  *
- * While a coroutine is inside an await, u.running.where says at which line; so a report can tell
+ * While a coroutine is inside an await, u.where says at which line; so a report can tell
  * where a pending task stands without walking its stack.
  */
 #include "internal.h"
@@ -60,7 +60,7 @@ static inline void stop_at(aiort_task_t *task, const aiort_site_t *site)
         aiort__abandon(task->future.object.loop, task);
     }
     if (site) {
-        task->innermost->u.running.where = site;
+        task->innermost->u.where = site;
     }
 }
 
@@ -73,7 +73,7 @@ __attribute__((always_inline)) static inline int await_future(aiort_task_t *task
     int err;
 
     if (site) {
-        task->innermost->u.running.where = site;
+        task->innermost->u.where = site;
     }
     if (AIORT__UNLIKELY(future->object.loop != loop)) {
         err = refuse(task, future, AIORT_EOTHERLOOP);
@@ -112,7 +112,7 @@ __attribute__((always_inline)) static inline int await_future(aiort_task_t *task
         }
         aiort__unref(&future->object);
     }
-    task->innermost->u.running.where = NULL;
+    task->innermost->u.where = NULL;
     if (AIORT__LIKELY(err == 0)) {
         aiort__clear_error();
     } else if (err == UV_ECANCELED) {
@@ -139,12 +139,12 @@ __attribute__((noinline)) static int await_coroutine(aiort_task_t *task, const a
         aiort_unref(coroutine);
         return err;
     }
-    outer->u.running.where = site;
-    coroutine->u.running.awaiter = outer;
+    outer->u.where = site;
+    coroutine->object.next = &outer->object;
     task->innermost = coroutine;
     err = coroutine->function(coroutine->arg, &value);
     task->innermost = outer;
-    outer->u.running.where = NULL;
+    outer->u.where = NULL;
     coroutine->object.state = AIORT__CORO_DONE;
     aiort__unref(&coroutine->object);
     if (err >= 0) {
@@ -202,7 +202,7 @@ static int yield(aiort_task_t *task, const aiort_site_t *site)
     stop_at(task, site);
     aiort__push(loop, &task->future.object);
     aiort__suspend(loop, task);
-    task->innermost->u.running.where = NULL;
+    task->innermost->u.where = NULL;
     return interrupted(task, site);
 }
 

@@ -22,26 +22,26 @@ static struct {
 
 static void link_first(aiort_coroutine_t **list, aiort_coroutine_t *coroutine)
 {
-    coroutine->u.unstarted.previous = NULL;
-    coroutine->u.unstarted.following = *list;
+    coroutine->u.newer = NULL;
+    coroutine->object.next = (aiort__object_t *)*list;
     if (*list) {
-        (*list)->u.unstarted.previous = coroutine;
+        (*list)->u.newer = coroutine;
     }
     *list = coroutine;
 }
 
 static void unlink_from(aiort_coroutine_t **list, aiort_coroutine_t *coroutine)
 {
-    aiort_coroutine_t *previous = coroutine->u.unstarted.previous;
-    aiort_coroutine_t *following = coroutine->u.unstarted.following;
+    aiort_coroutine_t *newer = coroutine->u.newer;
+    aiort_coroutine_t *older = aiort__older(coroutine);
 
-    if (previous) {
-        previous->u.unstarted.following = following;
+    if (newer) {
+        newer->object.next = (aiort__object_t *)older;
     } else if (*list == coroutine) {
-        *list = following;
+        *list = older;
     }
-    if (following) {
-        following->u.unstarted.previous = previous;
+    if (older) {
+        older->u.newer = newer;
     }
 }
 
@@ -49,13 +49,14 @@ static void report_all(aiort_coroutine_t **list)
 {
     aiort_coroutine_t *oldest = *list;
 
-    while (oldest && oldest->u.unstarted.following) {
-        oldest = oldest->u.unstarted.following;
+    while (oldest && aiort__older(oldest)) {
+        oldest = aiort__older(oldest);
     }
     *list = NULL;
     while (oldest) {
-        aiort_coroutine_t *newer = oldest->u.unstarted.previous;
-        oldest->u.unstarted.previous = oldest->u.unstarted.following = NULL;
+        aiort_coroutine_t *newer = oldest->u.newer;
+        oldest->u.newer = NULL;
+        oldest->object.next = NULL;
         if (!(oldest->object.flags & AIORT__QUIET)) {
             aiort__coroutine_never_awaited(oldest);
         }
@@ -164,8 +165,8 @@ int aiort__coroutine_claim_slowly(aiort_coroutine_t *coroutine, uint8_t state)
     }
     delist(coroutine);
     coroutine->object.state = state;
-    coroutine->u.running.where = NULL;
-    coroutine->u.running.awaiter = NULL;
+    coroutine->object.next = NULL;
+    coroutine->u.where = NULL;
     return 0;
 }
 

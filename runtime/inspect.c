@@ -64,11 +64,11 @@ static void print_frames(aiort_task_t *task, FILE *file)
         const aiort_coroutine_t *chain[64];
         int depth = 0;
         for (const aiort_coroutine_t *c = task->innermost; c && depth < 64;
-             c = c->u.running.awaiter) {
+             c = aiort__awaiter(c)) {
             chain[depth++] = c;
         }
         while (depth-- > 0) {
-            const aiort_site_t *where = chain[depth]->u.running.where;
+            const aiort_site_t *where = chain[depth]->u.where;
             if (where) {
                 fprintf(file, "  File \"%s\", line %d, in %s\n", where->file, where->line,
                         where->function);

@@ -110,22 +110,29 @@ enum { /* aiort_coroutine_s.object.state */
     AIORT__CORO_DONE
 };
 
+/* object.next, which no queue needs here, is the next older of those that nobody awaited (CREATED),
+ * and the coroutine that awaits this one in place (RUNNING), or NULL. */
 struct aiort_coroutine_s {
     aiort__object_t object;
     aiort_coroutine_fn function;
     void *arg;
     const aiort_site_t *site; /* of AIORT_CORO */
     union {
-        struct { /* CREATED: in the list of those that nobody awaited */
-            aiort_coroutine_t *previous, *following;
-        } unstarted;
-        struct { /* RUNNING */
-            const aiort_site_t *where; /* the await it stands in, NULL when in none */
-            aiort_coroutine_t *awaiter;
-        } running;
+        aiort_coroutine_t *newer;  /* CREATED: in the list of those that nobody awaited */
+        const aiort_site_t *where; /* RUNNING: the await it stands in, NULL when in none */
     } u;
     _Alignas(16) char copy[]; /* the argument, when it was given by value */
 };
+
+static inline aiort_coroutine_t *aiort__older(const aiort_coroutine_t *coroutine)
+{
+    return (aiort_coroutine_t *)coroutine->object.next;
+}
+
+static inline aiort_coroutine_t *aiort__awaiter(const aiort_coroutine_t *coroutine)
+{
+    return (aiort_coroutine_t *)coroutine->object.next;
+}
 
 struct aiort_error_s {
     aiort__object_t object; /* SHARED; loop is NULL */
@@ -149,10 +156,10 @@ typedef struct {
 
 enum { AIORT__POOL_SMALL, AIORT__POOL_COROUTINE, AIORT__POOL_TASK, AIORT__POOLS };
 
-/* Handles and futures share a pool. Sizes in bytes, multiples of 16. */
-#define AIORT__SMALL_SIZE ((sizeof(aiort_future_t) + 15) & ~(size_t)15)
-#define AIORT__COROUTINE_SIZE ((sizeof(aiort_coroutine_t) + 15) & ~(size_t)15)
-#define AIORT__TASK_SIZE ((sizeof(aiort_task_t) + 15) & ~(size_t)15)
+/* Handles and futures share a pool. */
+#define AIORT__SMALL_SIZE sizeof(aiort_future_t)
+#define AIORT__COROUTINE_SIZE sizeof(aiort_coroutine_t)
+#define AIORT__TASK_SIZE sizeof(aiort_task_t)
 
 /* In loop->incoming once the loop is closed. */
 #define AIORT__INCOMING_CLOSED ((aiort__object_t *)(uintptr_t)1)
@@ -161,11 +168,12 @@ typedef struct aiort__pool {
     aiort__object_t *free;
     struct aiort__chunk *chunks;
     char *fresh, *end; /* of the newest chunk, what was never handed out */
+    uint32_t nchunks;
 } aiort__pool_t;
 
 typedef struct aiort__timer {
     uint64_t when;
-    aiort_handle_t *handle; /* with a reference */
+    uint64_t tie; /* order among equal times, and the handle, with a reference: see timer.c */
 } aiort__timer_t;
 
 /* libuv's handles live apart, since libuv may need them after the loop is closed. */
@@ -218,8 +226,10 @@ struct aiort_loop_s {
     uint64_t polled;
     uint64_t iterations;
 
-    aiort__timer_t *timers; /* a 4-ary heap */
+    aiort__timer_t *timers; /* a 4-ary heap; each four children lie in one cache line */
+    void *timers_memory;
     size_t ntimers, timers_room, cancelled_timers;
+    uint32_t next_tie;
 
     aiort_task_t *tasks, *last_task; /* those not done, oldest first */
     size_t ntasks;
@@ -300,6 +310,8 @@ AIORT__HIDDEN void *aiort__malloc(size_t size);
 AIORT__HIDDEN void *aiort__realloc(void *memory, size_t size);
 AIORT__HIDDEN void aiort__free(void *memory);
 AIORT__HIDDEN char *aiort__strdup(const char *string);
+/* Asks for huge pages in memory that is gone through at random, where it is large enough. */
+AIORT__HIDDEN void aiort__huge(void *memory, size_t size);
 AIORT__HIDDEN void *aiort__pool_refill(aiort__pool_t *pool, size_t size);
 AIORT__HIDDEN void aiort__pools_destroy(aiort_loop_t *loop);
 AIORT__HIDDEN void aiort__destroy(aiort__object_t *object);
@@ -426,7 +438,7 @@ AIORT__HIDDEN void aiort__incoming_close(aiort_loop_t *loop);
 AIORT__HIDDEN uint64_t aiort__nanoseconds(double seconds);
 AIORT__HIDDEN void aiort__handle_destroy(aiort_handle_t *handle);
 AIORT__HIDDEN int aiort__timer_add(aiort_loop_t *loop, aiort_handle_t *handle);
-AIORT__HIDDEN void aiort__timers_due(aiort_loop_t *loop, uint64_t now);
+AIORT__HIDDEN bool aiort__timers_due(aiort_loop_t *loop, uint64_t now);
 AIORT__HIDDEN void aiort__timers_destroy(aiort_loop_t *loop);
 AIORT__HIDDEN uint64_t aiort__timers_next(aiort_loop_t *loop); /* 0: none */
 AIORT__HIDDEN void aiort__incoming_drain(aiort_loop_t *loop);
@@ -550,13 +562,13 @@ static inline int aiort__coroutine_claim(aiort_coroutine_t *coroutine, uint8_t s
     if (AIORT__UNLIKELY(loop == NULL || loop->unstarted != coroutine)) {
         return aiort__coroutine_claim_slowly(coroutine, state);
     }
-    loop->unstarted = coroutine->u.unstarted.following;
+    loop->unstarted = aiort__older(coroutine);
     if (loop->unstarted) {
-        loop->unstarted->u.unstarted.previous = NULL;
+        loop->unstarted->u.newer = NULL;
     }
     coroutine->object.state = state;
-    coroutine->u.running.where = NULL;
-    coroutine->u.running.awaiter = NULL;
+    coroutine->object.next = NULL;
+    coroutine->u.where = NULL;
     return 0;
 }
 

@@ -8,8 +8,10 @@
  */
 #include "internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/single_threaded.h>
 
 #if defined(__has_include)
@@ -73,7 +75,25 @@ const char *aiort_version(void)
 
 /* ---- Pools ---- */
 
-enum { CHUNK_SIZE = 64 * 1024 - 64 }; /* with malloc's own header below a power of two */
+enum { /* with malloc's own header below a power of two */
+    CHUNK_FIRST = 4096 - 64,
+    CHUNK_SIZE = 64 * 1024 - 64,
+    CHUNK_LARGE = 4 * 1024 * 1024 - 64, /* once there are so many objects that pages matter */
+    CHUNKS_SMALL = 64,
+    HUGE_PAGE = 2 * 1024 * 1024,
+};
+
+void aiort__huge(void *memory, size_t size)
+{
+    uintptr_t begin = ((uintptr_t)memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
+    uintptr_t end = ((uintptr_t)memory + size) & ~(uintptr_t)(HUGE_PAGE - 1);
+
+    if (end > begin) {
+        int saved = errno;
+        madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+        errno = saved;
+    }
+}
 
 typedef struct aiort__chunk {
     struct aiort__chunk *next;
@@ -87,15 +107,16 @@ void *aiort__pool_refill(aiort__pool_t *pool, size_t size)
     }
     if ((size_t)(pool->end - pool->fresh) < size) {
         /* Valgrind sees leaks and wrong uses of single objects when each is a block of its own. */
-        size_t room = RUNNING_ON_VALGRIND ? size : CHUNK_SIZE;
-        /* A small program should not pay for what it does not use: begin with little. */
-        if (!pool->chunks && room > 4096) {
-            room = 4096 - 64;
-        }
+        size_t room = RUNNING_ON_VALGRIND             ? size
+                      : pool->nchunks == 0            ? CHUNK_FIRST /* of what is never used */
+                      : pool->nchunks < CHUNKS_SMALL ? CHUNK_SIZE
+                                                      : CHUNK_LARGE;
         chunk_t *chunk = aiort__malloc(sizeof(*chunk) + room);
         if (!chunk) {
             return NULL;
         }
+        aiort__huge(chunk, room);
+        pool->nchunks++;
         chunk->next = pool->chunks;
         pool->chunks = chunk;
         pool->fresh = chunk->memory;

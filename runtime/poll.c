@@ -267,6 +267,7 @@ static void adapt(aiort_loop_t *loop, uint64_t now)
 void aiort__look(aiort_loop_t *loop)
 {
     bool waits = false;
+    bool more;
 
     aiort__incoming_drain(loop);
     if (aiort__ready(loop) == 0 && !loop->stopping) {
@@ -279,7 +280,7 @@ void aiort__look(aiort_loop_t *loop)
         now = aiort__now();
         loop->polled = loop->looked = now;
         aiort__incoming_drain(loop);
-        aiort__timers_due(loop, now);
+        more = aiort__timers_due(loop, now);
     } else if (loop->spins <= 1 || loop->stopping) {
         uint64_t now = aiort__now();
         adapt(loop, now);
@@ -289,10 +290,13 @@ void aiort__look(aiort_loop_t *loop)
             aiort__incoming_drain(loop);
         }
         loop->looked = now;
-        aiort__timers_due(loop, now);
+        more = aiort__timers_due(loop, now);
     } else {
         loop->spins--;
         return;
+    }
+    if (AIORT__UNLIKELY(more)) {
+        loop->spin_limit = 1;
     }
     loop->spins = loop->spin_limit;
 }

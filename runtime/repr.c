@@ -201,9 +201,9 @@ static void put_coroutine_body(out_t *out, const aiort_coroutine_t *coroutine)
     puts_to(out, "()");
     if (state == AIORT__CORO_RUNNING) {
         puts_to(out, " running");
-        if (coroutine->u.running.where) {
+        if (coroutine->u.where) {
             puts_to(out, " at ");
-            put_site(out, coroutine->u.running.where);
+            put_site(out, coroutine->u.where);
         }
         return;
     }
