@@ -130,6 +130,7 @@ int aiort_call_soon_threadsafe_at(const aiort_site_t *site, aiort_loop_t *loop,
         if (out) {
             *out = NULL;
         }
+        handle->object.state = GONE; /* refused: it stays the caller's to deal with */
         aiort__handle_destroy(handle);
         return aiort__fail(AIORT_ELOOPCLOSED);
     }
