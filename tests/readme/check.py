@@ -15,6 +15,7 @@ and only where, nothing in the sources uses it. The tour names every source file
 ROOT, BUILD, CC, SANITIZE, SANITIZE_PRELOAD: as `make check` sets them.
 """
 
+import json
 import os
 import pty
 import re
@@ -156,6 +157,18 @@ def check_blocks(page, directory):
     check("every program's output is shown", ", ".join(sorted(programs)))
 
 
+def check_json_keys(page, directory):
+    """The keys that the page lists are those of a record, its stacks and frames; check_blocks() built it."""
+    done = subprocess.run(["./never_retrieved"], cwd=directory, env=environment(True, AIODEBUG_FORMAT="json"),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    record = json.loads(done.stderr.splitlines()[0])
+    keys = set(record) | set(record["object"]) | set(record["stacks"][0]) | set(record["stacks"][0]["frames"][0])
+    paragraph = re.search(r"^A JSON record has the keys.*?\n\n", page, re.M | re.S)[0]
+    listed = set(re.findall(r"`(\w+)`", paragraph)) - {"null"}
+    check("the keys of a JSON record", "" if keys == listed else "one has them, the other not: %s"
+          % ", ".join(sorted(keys ^ listed)))
+
+
 # -------------------------------------------------------------------------------------------------- the tables
 
 def sources(*directories, without=()):
@@ -220,6 +233,7 @@ def main():
     page = read("README.md")
     with tempfile.TemporaryDirectory() as directory:
         check_blocks(page, directory)
+        check_json_keys(page, directory)
     check_tables(page)
     check_tour(page)
     print("%d passed, %d failed" % (passed, failed))
