@@ -195,15 +195,39 @@ static int wake_sleeper(void *arg)
 }
 
 /* Lets everybody else who is ready run once. */
-static int yield(aiort_task_t *task, const aiort_site_t *site)
+static inline int yield(aiort_loop_t *loop, aiort_task_t *task, const aiort_site_t *site)
 {
-    aiort_loop_t *loop = task->future.object.loop;
-
     stop_at(task, site);
     aiort__push(loop, &task->future.object);
     aiort__suspend(loop, task);
     task->innermost->u.where = NULL;
     return interrupted(task, site);
+}
+
+/* The future lives here, in the frame that waits for it: nobody else ever gets it to keep. */
+__attribute__((noinline)) static int sleep_for(aiort_task_t *task, const aiort_site_t *site,
+                                               double seconds)
+{
+    aiort_loop_t *loop = task->future.object.loop;
+    aiort_future_t future;
+
+    if (AIORT__UNLIKELY(isnan(seconds))) {
+        return aiort__failf(UV_EINVAL, "Invalid delay: NaN (not a number)");
+    }
+    aiort__future_init(&future, loop, AIORT_KIND_FUTURE, 0);
+    aiort__created(&future.object);
+    aiort_handle_t *timer = aiort__timer_start(loop, aiort__now() + aiort__nanoseconds(seconds),
+                                               wake_sleeper, &future);
+    int err = timer ? await_future(task, site, &future, NULL) : aiort__fail(UV_ENOMEM);
+    if (timer) {
+        aiort__timer_stop(timer);
+    }
+    if (AIORT__UNLIKELY(future.object.trace != 0) && aiort__seam(AIORT__SEAM_DESTROYED)) {
+        aiort_instrument_destroyed(AIORT_KIND_FUTURE, &future);
+    }
+    aiort__future_drop(&future);
+    aiort__loop_release(loop);
+    return err;
 }
 
 int aiort_sleep_at(const aiort_site_t *site, double seconds)
@@ -214,24 +238,5 @@ int aiort_sleep_at(const aiort_site_t *site, double seconds)
     if (AIORT__UNLIKELY(!task)) {
         return aiort__fail(AIORT_ENOTASK);
     }
-    if (seconds <= 0) {
-        return yield(task, site);
-    }
-    if (AIORT__UNLIKELY(isnan(seconds))) {
-        return aiort__failf(UV_EINVAL, "Invalid delay: NaN (not a number)");
-    }
-    aiort_future_t *future = aiort__future_new(loop);
-    if (!future) {
-        return UV_ENOMEM;
-    }
-    aiort_handle_t *timer = aiort__timer_start(loop, aiort__now() + aiort__nanoseconds(seconds),
-                                               wake_sleeper, future);
-    if (!timer) {
-        aiort__unref(&future->object);
-        return aiort__fail(UV_ENOMEM);
-    }
-    int err = aiort__await_future(task, site, future, NULL);
-    aiort__timer_stop(timer);
-    aiort__unref(&future->object);
-    return err;
+    return seconds <= 0 ? yield(loop, task, site) : sleep_for(task, site, seconds);
 }
