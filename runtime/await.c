@@ -64,6 +64,18 @@ static inline void stop_at(aiort_task_t *task, const aiort_site_t *site)
     }
 }
 
+static inline int outcome(aiort_future_t *future, void **result)
+{
+    if (AIORT__LIKELY(future->object.state == AIORT_FINISHED &&
+                      !(future->object.flags & AIORT__FAILED))) {
+        if (result) {
+            *result = future->u.result;
+        }
+        return 0;
+    }
+    return aiort__future_outcome(future, result);
+}
+
 __attribute__((always_inline)) static inline int await_future(aiort_task_t *task,
                                                               const aiort_site_t *site,
                                                               aiort_future_t *future,
@@ -101,7 +113,7 @@ __attribute__((always_inline)) static inline int await_future(aiort_task_t *task
         if (AIORT__UNLIKELY(task->throw_code)) {
             err = aiort__fail(task->throw_code);
         } else {
-            err = aiort__future_outcome(future, result);
+            err = outcome(future, result);
             if (AIORT__UNLIKELY(task->must_cancel)) {
                 if (err == UV_ECANCELED) {
                     task->must_cancel = 0;
@@ -114,7 +126,9 @@ __attribute__((always_inline)) static inline int await_future(aiort_task_t *task
     }
     task->innermost->u.where = NULL;
     if (AIORT__LIKELY(err == 0)) {
-        aiort__clear_error();
+        if (AIORT__UNLIKELY(task->current_error != 0)) {
+            aiort__clear_error_slot(&task->current_error);
+        }
     } else if (err == UV_ECANCELED) {
         cancelled_at(task, site);
     }

@@ -109,18 +109,6 @@ void aiort__future_destroy(aiort_future_t *future)
 
 /* ---- Waiting and completing ---- */
 
-void aiort__future_append(aiort_future_t *future, aiort__object_t *object)
-{
-    object->queued = 1;
-    object->next = NULL;
-    if (future->last) {
-        future->last->next = object;
-    } else {
-        future->first = object;
-    }
-    future->last = object;
-}
-
 void aiort__future_remove(aiort_future_t *future, aiort__object_t *object)
 {
     aiort__object_t *previous = NULL;

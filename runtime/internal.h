@@ -538,7 +538,18 @@ AIORT__HIDDEN void aiort__future_cancelled(aiort_future_t *future, aiort_error_t
 /* The outcome of a done future, marked as retrieved, made the current error. */
 AIORT__HIDDEN int aiort__future_outcome(aiort_future_t *future, void **result);
 AIORT__HIDDEN int aiort__future_cancel(aiort_future_t *future, const char *message);
-AIORT__HIDDEN void aiort__future_append(aiort_future_t *future, aiort__object_t *object);
+static inline void aiort__future_append(aiort_future_t *future, aiort__object_t *object)
+{
+    object->queued = 1;
+    object->next = NULL;
+    if (future->last) {
+        future->last->next = object;
+    } else {
+        future->first = object;
+    }
+    future->last = object;
+}
+
 /* Schedules what waits for a future whose state was just set. */
 AIORT__HIDDEN void aiort__future_complete(aiort_future_t *future);
 AIORT__HIDDEN void aiort__future_remove(aiort_future_t *future, aiort__object_t *object);

@@ -155,7 +155,17 @@ void aiort__task_finish(aiort_task_t *task, int err, void *result)
     }
     task_unlink(loop, task);
     if (AIORT__LIKELY(err >= 0 && !task->must_cancel)) {
-        aiort__future_finish(&task->future, result);
+        aiort__object_t *waiting = task->future.first;
+        if (AIORT__LIKELY(waiting && !waiting->next && waiting->kind == AIORT_KIND_TASK &&
+                          !loop->closed)) {
+            /* Mostly one task waits for another. */
+            task->future.object.state = AIORT_FINISHED;
+            task->future.u.result = result;
+            task->future.first = task->future.last = NULL;
+            aiort__push(loop, waiting);
+        } else {
+            aiort__future_finish(&task->future, result);
+        }
     } else if (err >= 0 || err == UV_ECANCELED) {
         /* With err 0: cancelled right before it returned. */
         aiort_error_t *error = err < 0 ? task_error(task, err) : NULL;
@@ -188,8 +198,14 @@ void aiort__task_destroy(aiort_task_t *task)
                         task->future.object.flags & AIORT__FAILED)) {
         aiort__future_drop(&task->future);
     }
-    if (AIORT__LIKELY(!task->abandoned)) {
-        aiort__unref(&task->coroutine->object);
+    aiort__object_t *coroutine = &task->coroutine->object;
+    if (AIORT__LIKELY(coroutine->refs == 1 && coroutine->trace == 0 && !task->abandoned &&
+                      coroutine->flags & AIORT__POOLED && coroutine->loop == loop)) {
+        /* It has run: nothing to say, nothing to release but its memory. */
+        aiort__pool_put(&loop->pools[AIORT__POOL_COROUTINE], coroutine);
+        loop->children--; /* this task holds the loop still */
+    } else if (!task->abandoned) {
+        aiort__unref(coroutine);
     }
     if (AIORT__UNLIKELY(task->name != NULL)) {
         aiort__free(task->name);
