@@ -31,6 +31,7 @@ typedef struct listener {
     aiort_loop_t *loop;
     aiort_future_t *future; /* the wrapping one; NULL: it is gone. Only in the loop's thread */
     aiort_concurrent_t *concurrent;
+    aiort_handle_t *news; /* the call of deliver(), made while there was memory */
     bool posted;
 } listener_t;
 
@@ -53,6 +54,7 @@ struct chain {
     aiort_concurrent_t *concurrent;
     aiort_future_t *task; /* while it is not done */
     aiort_handle_t *watch;
+    aiort_handle_t *cancel; /* the call of cancel_task(), made in time; NULL: posted */
 };
 
 static const aiort_site_t start_site = AIORT__OWN_SITE("run_coroutine_threadsafe.<locals>.callback");
@@ -107,12 +109,13 @@ static bool complete(aiort_concurrent_t *concurrent, aiort_state_t state, void *
     pthread_cond_broadcast(&concurrent->changed);
     while (concurrent->listeners) {
         listener_t *listener = concurrent->listeners;
+        aiort_handle_t *news = listener->news;
         concurrent->listeners = listener->next;
         listener->posted = true;
-        /* Fails when that loop is closed: then nobody waits, and its future frees the listener. */
-        if (aiort_call_soon_threadsafe_at(&state_site, listener->loop, deliver, listener, NULL)) {
+        listener->news = NULL;
+        /* Refused when that loop is closed: then nobody waits, and its future frees the listener. */
+        if (aiort__threadsafe_post(news)) {
             listener->posted = false;
-            listener->next = listener;
         }
     }
     return true;
@@ -149,9 +152,11 @@ int aiort_concurrent_cancel(aiort_concurrent_t *concurrent)
     bool first = complete(concurrent, AIORT_CANCELLED, NULL, NULL);
     chain_t *chain = concurrent->chain;
     if (first && chain) {
+        aiort_handle_t *handle = chain->cancel;
         concurrent->chain = NULL;
+        chain->cancel = NULL;
         atomic_fetch_add(&chain->refs, 1);
-        if (aiort_call_soon_threadsafe_at(&cancel_site, chain->loop, cancel_task, chain, NULL)) {
+        if (aiort__threadsafe_post(handle)) {
             chain_unref(chain);
         }
     }
@@ -235,6 +240,9 @@ int aiort_concurrent_result(aiort_concurrent_t *concurrent, double timeout, void
 static void chain_unref(chain_t *chain)
 {
     if (atomic_fetch_sub(&chain->refs, 1) == 1) {
+        if (chain->cancel) {
+            aiort__threadsafe_drop(chain->cancel);
+        }
         aiort_unref(chain->concurrent);
         aiort__free(chain);
     }
@@ -337,12 +345,16 @@ aiort_concurrent_t *aiort_run_coroutine_threadsafe(aiort_coroutine_t *coroutine,
         aiort__not_made();
         return NULL;
     }
-    if (!chain) {
+    aiort_handle_t *handle =
+        chain ? aiort__threadsafe_handle(&cancel_site, loop, cancel_task, chain) : NULL;
+    if (!handle) {
+        aiort__free(chain);
         aiort_unref(concurrent);
         aiort_coroutine_close(coroutine);
         return aiort__fail_null(UV_ENOMEM);
     }
     memset(chain, 0, sizeof(*chain));
+    chain->cancel = handle;
     chain->refs = 1;
     chain->loop = loop;
     chain->coroutine = coroutine;
@@ -385,6 +397,9 @@ static void take_outcome(aiort_future_t *future, aiort_concurrent_t *concurrent)
 
 static void listener_free(listener_t *listener)
 {
+    if (listener->news) {
+        aiort__threadsafe_drop(listener->news);
+    }
     aiort_unref(listener->concurrent);
     aiort__free(listener);
 }
@@ -465,13 +480,17 @@ aiort_future_t *aiort_wrap_future_at(const aiort_site_t *site, aiort_concurrent_
     wrapped_t *wrapped = aiort__special_new(loop, AIORT__CLASS_SPECIAL, sizeof(*wrapped),
                                             cancel_wrapped, destroy_wrapped);
     listener_t *listener = wrapped ? aiort__malloc(sizeof(*listener)) : NULL;
-    if (!listener) {
+    aiort_handle_t *news =
+        listener ? aiort__threadsafe_handle(&state_site, loop, deliver, listener) : NULL;
+    if (!news) {
+        aiort__free(listener);
         if (wrapped) {
             aiort__unref(&wrapped->special.future.object);
         }
         return aiort__fail_null(UV_ENOMEM);
     }
     *listener = (listener_t){.loop = loop,
+                             .news = news,
                              .future = &wrapped->special.future,
                              .concurrent = aiort_ref(concurrent)};
     wrapped->listener = listener;

@@ -145,8 +145,9 @@ void aiort__handle_run(aiort_loop_t *loop, aiort_handle_t *handle)
     if (aiort__seam(AIORT__SEAM_STEP)) {
         aiort_instrument_step(loop, handle);
     }
-    if (AIORT__LIKELY(handle->object.refs == 1 && handle->object.trace == 0 &&
-                      !(handle->object.flags & AIORT__SHARED))) {
+    /* A shared one's count belongs to all threads: it is not looked at. */
+    if (AIORT__LIKELY(!(handle->object.flags & AIORT__SHARED) && handle->object.refs == 1 &&
+                      handle->object.trace == 0)) {
         aiort__pool_put(&loop->pools[AIORT__POOL_SMALL], handle);
         loop->children--; /* the loop runs: it is the program's still */
     } else {

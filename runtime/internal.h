@@ -433,6 +433,13 @@ AIORT__HIDDEN bool aiort__threadsafe_begin(aiort_handle_t *handle);
 AIORT__HIDDEN void aiort__threadsafe_end(aiort_handle_t *handle);
 AIORT__HIDDEN void aiort__threadsafe_cancel(aiort_handle_t *handle);
 AIORT__HIDDEN bool aiort__threadsafe_cancelled(const aiort_handle_t *handle);
+/* A call from another thread in two steps, of which the second needs no memory: make the handle, and
+ * post it (which takes the reference over, also when it is refused: AIORT_ELOOPCLOSED) or drop it.
+ * Posting is for any thread. */
+AIORT__HIDDEN aiort_handle_t *aiort__threadsafe_handle(const aiort_site_t *site, aiort_loop_t *loop,
+                                                       aiort_callback_fn callback, void *arg);
+AIORT__HIDDEN int aiort__threadsafe_post(aiort_handle_t *handle);
+AIORT__HIDDEN void aiort__threadsafe_drop(aiort_handle_t *handle);
 AIORT__HIDDEN void aiort__incoming_close(aiort_loop_t *loop);
 /* Seconds to nanoseconds; what is not positive gives 0. */
 AIORT__HIDDEN uint64_t aiort__nanoseconds(double seconds);

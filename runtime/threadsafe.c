@@ -98,16 +98,13 @@ static bool enqueue(aiort_loop_t *loop, aiort__object_t *object)
     }
 }
 
-int aiort_call_soon_threadsafe_at(const aiort_site_t *site, aiort_loop_t *loop,
-                                  aiort_callback_fn callback, void *arg, aiort_handle_t **out)
+aiort_handle_t *aiort__threadsafe_handle(const aiort_site_t *site, aiort_loop_t *loop,
+                                         aiort_callback_fn callback, void *arg)
 {
-    if (!callback) {
-        return aiort__failf(UV_EINVAL,
-                            "a callable object was expected by call_soon_threadsafe()");
-    }
     aiort_handle_t *handle = aiort__malloc(sizeof(*handle));
+
     if (!handle) {
-        return aiort__fail(UV_ENOMEM);
+        return aiort__fail_null(UV_ENOMEM);
     }
     handle->object = (aiort__object_t){
         .refs = 1,
@@ -120,21 +117,48 @@ int aiort_call_soon_threadsafe_at(const aiort_site_t *site, aiort_loop_t *loop,
     handle->arg = arg;
     handle->u.when = 0;
     handle->site = site;
-    aiort__created(&handle->object);
-    if (out) {
-        handle->object.refs++;
-        *out = handle;
-    }
+    return handle;
+}
 
-    if (AIORT__UNLIKELY(!enqueue(loop, &handle->object))) {
-        if (out) {
-            *out = NULL;
-        }
-        handle->object.state = GONE; /* refused: it stays the caller's to deal with */
-        aiort__handle_destroy(handle);
-        return aiort__fail(AIORT_ELOOPCLOSED);
+void aiort__threadsafe_drop(aiort_handle_t *handle)
+{
+    atomic_store_explicit(state_of(handle), GONE, memory_order_release);
+    aiort_unref(handle);
+}
+
+int aiort__threadsafe_post(aiort_handle_t *handle)
+{
+    if (AIORT__LIKELY(enqueue(handle->object.loop, &handle->object))) {
+        return 0;
     }
-    return 0;
+    /* Refused: what it carries stays the caller's to deal with. */
+    aiort__threadsafe_drop(handle);
+    return aiort__fail(AIORT_ELOOPCLOSED);
+}
+
+int aiort_call_soon_threadsafe_at(const aiort_site_t *site, aiort_loop_t *loop,
+                                  aiort_callback_fn callback, void *arg, aiort_handle_t **out)
+{
+    if (!callback) {
+        return aiort__failf(UV_EINVAL,
+                            "a callable object was expected by call_soon_threadsafe()");
+    }
+    aiort_handle_t *handle = aiort__threadsafe_handle(site, loop, callback, arg);
+    if (!handle) {
+        return UV_ENOMEM;
+    }
+    aiort__created(&handle->object);
+    if (!out) {
+        return aiort__threadsafe_post(handle);
+    }
+    handle->object.refs++;
+    *out = handle;
+    int err = aiort__threadsafe_post(handle);
+    if (err) {
+        aiort_unref(handle);
+        *out = NULL;
+    }
+    return err;
 }
 
 static aiort__object_t *take(aiort_loop_t *loop, aiort__object_t *leave)

@@ -291,6 +291,123 @@ static void leave_pending_task(aiort_loop_t *loop)
     aiort_unref(task);
 }
 
+/* ---- several at once, other threads, descriptors ---- */
+
+static int on_event(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int work(void *arg, void **result)
+{
+    *result = arg;
+    return 0;
+}
+
+/* An outcome that may be for want of memory. */
+static void may_await(aiort_future_t *future, int expected)
+{
+    int err = aiort_await(future, NULL);
+    assert_true(err == expected || err == UV_ENOMEM);
+    failed |= err == UV_ENOMEM;
+    aiort_unref(future);
+}
+
+static void use_several(aiort_loop_t *loop)
+{
+    aiort_future_t *futures[20];
+    aiort_awaitable_t *list[20];
+    int made = 0;
+
+    for (; made < 20; made++) {
+        futures[made] = MAY_BE(aiort_future_new(loop));
+        if (futures[made] == NULL)
+            break;
+        list[made] = AIORT_AWAITABLE(futures[made]);
+    }
+    if (made == 20) {
+        aiort_future_t *all = MAY_BE(aiort_gather(list, 20, 0));
+        aiort_future_t *shield = MAY_BE(aiort_shield(futures[0]));
+        aiort_as_completed_t *iterator = MAY_BE(aiort_as_completed(list, 20, 10));
+        int done = aiort_wait(futures, 20, 0.0001, AIORT_ALL_COMPLETED);
+        if (done != 0)
+            (void)MAY(done, 0);
+        for (int i = 0; i < 20; i++)
+            assert_ok(aiort_future_set_result(futures[i], NULL));
+        aiort_future_t *future = NULL;
+        int next = iterator != NULL ? aiort_as_completed_next(iterator, &future) : 1;
+        if (next != 1)
+            (void)MAY(next, 0);
+        aiort_as_completed_free(iterator);
+        if (all != NULL)
+            may_await(all, 0);
+        if (shield != NULL)
+            may_await(shield, 0);
+    }
+    for (int i = 0; i < made; i++)
+        aiort_unref(futures[i]);
+
+    /* Coroutines are taken over, however it ends. */
+    aiort_coroutine_t *one = MAY_BE(AIORT_CORO(quick, PTR(1)));
+    aiort_coroutine_t *two = one != NULL ? MAY_BE(AIORT_CORO(failing, PTR(2))) : NULL;
+    if (two != NULL) {
+        aiort_awaitable_t *both[] = {AIORT_AWAITABLE(one), AIORT_AWAITABLE(two)};
+        aiort_future_t *all = MAY_BE(aiort_gather(both, 2, AIORT_RETURN_ERRORS));
+        if (all != NULL)
+            may_await(all, 0);
+    } else if (one != NULL) {
+        assert_ok(aiort_coroutine_close(one));
+    }
+}
+
+static void use_threads(aiort_loop_t *loop)
+{
+    aiort_future_t *future = MAY_BE(aiort_run_in_executor(loop, work, PTR(1)));
+    if (future != NULL)
+        may_await(future, 0);
+
+    aiort_concurrent_t *concurrent = MAY_BE(aiort_concurrent_new());
+    if (concurrent != NULL) {
+        future = MAY_BE(aiort_wrap_future(concurrent, loop));
+        assert_ok(aiort_concurrent_set_result(concurrent, PTR(2)));
+        if (future != NULL) {
+            may_await(future, 0);
+        }
+        aiort_unref(concurrent);
+    }
+
+    aiort_coroutine_t *coroutine = MAY_BE(AIORT_CORO(quick, PTR(3)));
+    concurrent = coroutine != NULL ? MAY_BE(aiort_run_coroutine_threadsafe(coroutine, loop)) : NULL;
+    if (concurrent != NULL) {
+        for (int i = 0; i < 1000 && !aiort_concurrent_done(concurrent); i++)
+            (void)aiort_sleep(0);
+        (void)MAY(aiort_concurrent_result(concurrent, 0, NULL), 0);
+        aiort_unref(concurrent);
+    }
+}
+
+static int more(void *arg, void **result)
+{
+    aiort_loop_t *loop = arg;
+    int fds[2];
+
+    (void)result;
+    use_several(loop);
+    use_threads(loop);
+    assert_ok(pipe(fds));
+    (void)MAY(aiort_add_reader(loop, fds[0], on_event, NULL), 0);
+    (void)MAY(aiort_add_writer(loop, fds[1], on_event, NULL), 0);
+    (void)MAY(aiort_add_signal_handler(loop, 10, on_event, NULL), 0);
+    (void)MAY(aiort_sleep(0), 0);
+    (void)aiort_remove_writer(loop, fds[1]);
+    (void)aiort_remove_reader(loop, fds[0]);
+    (void)aiort_remove_signal_handler(loop, 10);
+    close(fds[0]);
+    close(fds[1]);
+    return 0;
+}
+
 static void scenario(void)
 {
     void *value = NULL;
@@ -308,6 +425,9 @@ static void scenario(void)
         if (err == 0)
             assert_ptr_equal(value, PTR(1));
     }
+    coroutine = MAY_BE(AIORT_CORO(more, loop));
+    if (coroutine != NULL)
+        (void)MAY(aiort_loop_run_until_complete(loop, coroutine, NULL), 0);
     assert_true(aiort_repr(loop, text, sizeof text) > 0);
     assert_ok(aiort_loop_close(loop));
     aiort_unref(loop);
