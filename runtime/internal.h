@@ -228,6 +228,7 @@ struct aiort_loop_s {
 
     aiort__timer_t *timers; /* a 4-ary heap; each four children lie in one cache line */
     void *timers_memory;
+    aiort__timer_t *burst, *burst_at, *burst_end; /* see burst.c */
     size_t ntimers, timers_room, cancelled_timers;
     uint32_t next_tie;
 

@@ -78,7 +78,7 @@ const char *aiort_version(void)
 enum { /* with malloc's own header below a power of two */
     CHUNK_FIRST = 4096 - 64,
     CHUNK_SIZE = 64 * 1024 - 64,
-    CHUNK_LARGE = 4 * 1024 * 1024 - 64, /* once there are so many objects that pages matter */
+    CHUNK_LARGE = 16 * 1024 * 1024 - 64, /* once there are so many objects that pages matter */
     CHUNKS_SMALL = 64,
     HUGE_PAGE = 2 * 1024 * 1024,
 };
@@ -232,6 +232,11 @@ void aiort__destroy(aiort__object_t *object)
         return;
     case AIORT_KIND_TIMEOUT:
     case AIORT_KIND_TASK_GROUP:
+    case AIORT_KIND_EVENT:
+    case AIORT_KIND_LOCK:
+    case AIORT_KIND_CONDITION:
+    case AIORT_KIND_SEMAPHORE:
+    case AIORT_KIND_BARRIER:
         ((aiort__extended_t *)object)->destroy(object);
         return;
     }

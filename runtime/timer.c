@@ -7,38 +7,24 @@
  * the top, or until cancelled ones are more than half of more than a hundred, when the heap is
  * rebuilt without them, as asyncio does.
  */
-#include "internal.h"
+#include "timer.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { MIN_PURGE = 100, AT_ONCE = 4096 };
 
-enum { ADDRESS_BITS = 43, ALIGNMENT_BITS = 4 }; /* user addresses have 47 bits, from malloc */
-
 /* The order of creation in the high bits, modulo two million, and the handle's address below. */
 static inline uint64_t tie_of(aiort_loop_t *loop, const aiort_handle_t *handle)
 {
-    return (uint64_t)loop->next_tie++ << ADDRESS_BITS | (uintptr_t)handle >> ALIGNMENT_BITS;
-}
-
-static inline aiort_handle_t *handle_of(const aiort__timer_t *timer)
-{
-    return (aiort_handle_t *)(uintptr_t)(timer->tie << (64 - ADDRESS_BITS) >>
-                                         (64 - ADDRESS_BITS - ALIGNMENT_BITS));
-}
-
-/* Without a jump: which of two timers is earlier is nothing a processor could foresee. */
-static inline size_t before(const aiort__timer_t *a, const aiort__timer_t *b)
-{
-    return (size_t)((a->when < b->when) | ((a->when == b->when) & (a->tie < b->tie)));
+    return (uint64_t)loop->next_tie++ << AIORT__ADDRESS_BITS | (uintptr_t)handle >> AIORT__ALIGNMENT_BITS;
 }
 
 static void sift_up(aiort__timer_t *heap, size_t i, aiort__timer_t timer)
 {
     while (i > 0) {
         size_t parent = (i - 1) / 4;
-        if (!before(&timer, &heap[parent])) {
+        if (!aiort__timer_before(&timer, &heap[parent])) {
             break;
         }
         heap[i] = heap[parent];
@@ -53,13 +39,13 @@ static inline size_t least_child(const aiort__timer_t *heap, size_t n, size_t i)
     size_t child = i * 4 + 1;
 
     if (AIORT__LIKELY(child + 4 <= n)) {
-        size_t left = child + before(&heap[child + 1], &heap[child]);
-        size_t right = child + 2 + before(&heap[child + 3], &heap[child + 2]);
-        return before(&heap[right], &heap[left]) ? right : left;
+        size_t left = child + aiort__timer_before(&heap[child + 1], &heap[child]);
+        size_t right = child + 2 + aiort__timer_before(&heap[child + 3], &heap[child + 2]);
+        return aiort__timer_before(&heap[right], &heap[left]) ? right : left;
     }
     size_t least = child;
     for (size_t c = child + 1; c < n; c++) {
-        least = before(&heap[c], &heap[least]) ? c : least;
+        least = aiort__timer_before(&heap[c], &heap[least]) ? c : least;
     }
     return least;
 }
@@ -68,7 +54,7 @@ static void sift_down(aiort__timer_t *heap, size_t n, size_t i, aiort__timer_t t
 {
     while (i * 4 + 1 < n) {
         size_t least = least_child(heap, n, i);
-        if (!before(&heap[least], &timer)) {
+        if (!aiort__timer_before(&heap[least], &timer)) {
             break;
         }
         heap[i] = heap[least];
@@ -128,13 +114,20 @@ static bool grow(aiort_loop_t *loop)
     return true;
 }
 
+void aiort__timers_heapify(aiort__timer_t *heap, size_t n)
+{
+    for (size_t i = (n + 2) / 4; i-- > 0;) {
+        sift_down(heap, n, i, heap[i]);
+    }
+}
+
 static void purge_cancelled(aiort_loop_t *loop)
 {
     aiort__timer_t *heap = loop->timers;
     size_t kept = 0;
 
     for (size_t i = 0; i < loop->ntimers; i++) {
-        aiort_handle_t *handle = handle_of(&heap[i]);
+        aiort_handle_t *handle = aiort__timer_handle(&heap[i]);
         if (handle->object.flags & AIORT__CANCELLED) {
             handle->object.state = AIORT__IN_NONE;
             aiort__unref(&handle->object);
@@ -144,9 +137,7 @@ static void purge_cancelled(aiort_loop_t *loop)
     }
     loop->ntimers = kept;
     loop->cancelled_timers = 0;
-    for (size_t i = kept; i-- > 0;) {
-        sift_down(heap, kept, i, heap[i]);
-    }
+    aiort__timers_heapify(heap, kept);
 }
 
 int aiort__timer_add(aiort_loop_t *loop, aiort_handle_t *handle)
@@ -167,18 +158,37 @@ int aiort__timer_add(aiort_loop_t *loop, aiort_handle_t *handle)
     return 0;
 }
 
-/* The handle is most often not in the cache: it is fetched while the heap is put in order. */
-static aiort_handle_t *pop(aiort_loop_t *loop)
+/* The earliest of all, or NULL. */
+static const aiort__timer_t *first(const aiort_loop_t *loop)
 {
-    aiort__timer_t *heap = loop->timers;
-    aiort_handle_t *handle = handle_of(&heap[0]);
+    const aiort__timer_t *burst = loop->burst_at < loop->burst_end ? loop->burst_at : NULL;
+    const aiort__timer_t *heap = loop->ntimers > 0 ? &loop->timers[0] : NULL;
+
+    if (AIORT__LIKELY(!burst)) {
+        return heap;
+    }
+    return heap && aiort__timer_before(heap, burst) ? heap : burst;
+}
+
+/* Takes it out. The handle is most often not in the cache: it is fetched while the heap is put in
+ * order. */
+static aiort_handle_t *take(aiort_loop_t *loop, const aiort__timer_t *timer)
+{
+    aiort_handle_t *handle = aiort__timer_handle(timer);
 
     __builtin_prefetch(handle, 1);
-    if (--loop->ntimers > 0) {
-        remove_first(heap, loop->ntimers);
+    if (timer == loop->burst_at) {
+        if (++loop->burst_at == loop->burst_end) {
+            aiort__free(loop->burst);
+            loop->burst = loop->burst_at = loop->burst_end = NULL;
+        } else if (loop->burst_at + 8 < loop->burst_end) {
+            __builtin_prefetch(aiort__timer_handle(loop->burst_at + 8), 1);
+        }
+    } else if (--loop->ntimers > 0) {
+        remove_first(loop->timers, loop->ntimers);
     }
     handle->object.state = AIORT__IN_NONE;
-    if (handle->object.flags & AIORT__CANCELLED) {
+    if (handle->object.flags & AIORT__CANCELLED && loop->cancelled_timers > 0) {
         loop->cancelled_timers--;
     }
     return handle;
@@ -186,44 +196,62 @@ static aiort_handle_t *pop(aiort_loop_t *loop)
 
 uint64_t aiort__timers_next(aiort_loop_t *loop)
 {
-    while (loop->ntimers > 0) {
-        if (!(handle_of(&loop->timers[0])->object.flags & AIORT__CANCELLED)) {
-            return loop->timers[0].when;
+    for (;;) {
+        const aiort__timer_t *timer = first(loop);
+        if (!timer) {
+            return 0;
         }
-        aiort__unref(&pop(loop)->object);
+        if (!(aiort__timer_handle(timer)->object.flags & AIORT__CANCELLED)) {
+            return timer->when;
+        }
+        aiort__unref(&take(loop, timer)->object);
     }
-    return 0;
 }
 
 /*
- * Moves what is due to the ready queue, which takes the heap's references over; true when more is
- * due. Not all of a great many at once: they would be out of the cache again when their turn comes.
+ * Moves what is due to the ready queue, which takes the references over; true when more is due. Not
+ * all of a great many at once: they would be out of the cache again when their turn comes.
  */
 bool aiort__timers_due(aiort_loop_t *loop, uint64_t now)
 {
-    for (int n = 0; n < AT_ONCE; n++) {
-        if (loop->ntimers == 0 || loop->timers[0].when > now) {
-            return false;
+    const aiort__timer_t *timer;
+    int n = 0;
+
+    while ((timer = first(loop)) != NULL && timer->when <= now) {
+        if (n++ == AT_ONCE) {
+            aiort__timers_burst(loop, now);
+            return true;
         }
-        aiort_handle_t *handle = pop(loop);
+        aiort_handle_t *handle = take(loop, timer);
         if (handle->object.flags & AIORT__CANCELLED) {
             aiort__unref(&handle->object);
         } else {
             aiort__push(loop, &handle->object);
         }
     }
-    return loop->ntimers > 0 && loop->timers[0].when <= now;
+    return false;
+}
+
+static void drop(const aiort__timer_t *timer)
+{
+    aiort_handle_t *handle = aiort__timer_handle(timer);
+
+    handle->object.state = AIORT__IN_NONE;
+    aiort__unref(&handle->object);
 }
 
 void aiort__timers_destroy(aiort_loop_t *loop)
 {
     for (size_t i = 0; i < loop->ntimers; i++) {
-        aiort_handle_t *handle = handle_of(&loop->timers[i]);
-        handle->object.state = AIORT__IN_NONE;
-        aiort__unref(&handle->object);
+        drop(&loop->timers[i]);
+    }
+    for (const aiort__timer_t *timer = loop->burst_at; timer < loop->burst_end; timer++) {
+        drop(timer);
     }
     aiort__free(loop->timers_memory);
+    aiort__free(loop->burst);
     loop->timers = loop->timers_memory = NULL;
+    loop->burst = loop->burst_at = loop->burst_end = NULL;
     loop->ntimers = loop->timers_room = 0;
 }
 
