@@ -375,6 +375,11 @@ static void put_repr(out_t *out, const void *object)
         break;
     case AIORT_KIND_TIMEOUT:
     case AIORT_KIND_TASK_GROUP:
+    case AIORT_KIND_EVENT:
+    case AIORT_KIND_LOCK:
+    case AIORT_KIND_CONDITION:
+    case AIORT_KIND_SEMAPHORE:
+    case AIORT_KIND_BARRIER:
         put_extended(out, object);
         break;
     }

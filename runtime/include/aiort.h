@@ -17,7 +17,8 @@
  *   8. reports           what goes wrong where nobody looks: the exception handler
  *   9. timeouts          wait_for, and a block of code with a deadline
  *  10. task groups       tasks that end together
- *  11. instrumentation   the stable interface for debuggers and profilers (libaiodebug uses it)
+ *  11. synchronisation   events, locks, conditions, semaphores, barriers
+ *  12. instrumentation   the stable interface for debuggers and profilers (libaiodebug uses it)
  *
  * How to read a contract. Each function says one of
  *
@@ -94,13 +95,14 @@ AIORT_EXTERN const char *aiort_version(void);
     XX(EEMPTY, -7020, "Set of Tasks/Futures is empty.")                                            \
     XX(EGROUP, -7021, "unhandled errors in a TaskGroup")                                           \
     XX(ESHUTDOWN, -7022, "Executor shutdown has been called")                                      \
-    XX(EMISUSE, -7023, "operation not allowed in this state")
+    XX(EMISUSE, -7023, "operation not allowed in this state")                                      \
+    XX(EBROKEN, -7024, "Barrier is broken")
 
 enum {
 #define AIORT_ERRNO_ENUM(name, code, text) AIORT_##name = (code),
     AIORT_ERRNO_MAP(AIORT_ERRNO_ENUM)
 #undef AIORT_ERRNO_ENUM
-        AIORT_ERRNO_LAST = -7024
+        AIORT_ERRNO_LAST = -7025
 };
 
 /* The name of a code ("EINVAL", "ELOOPCLOSED"); "E12345" for a code that is nobody's. any thread. */
@@ -128,7 +130,12 @@ typedef enum {
     AIORT_KIND_ERROR = 6,
     AIORT_KIND_CONCURRENT = 7,
     AIORT_KIND_TIMEOUT = 8,
-    AIORT_KIND_TASK_GROUP = 9
+    AIORT_KIND_TASK_GROUP = 9,
+    AIORT_KIND_EVENT = 10,
+    AIORT_KIND_LOCK = 11,
+    AIORT_KIND_CONDITION = 12,
+    AIORT_KIND_SEMAPHORE = 13,
+    AIORT_KIND_BARRIER = 14
 } aiort_kind_t;
 
 /*
@@ -933,7 +940,100 @@ AIORT_EXTERN int aiort_task_group_exit_at(const aiort_site_t *site, aiort_task_g
 AIORT_EXTERN size_t aiort_error_count(const aiort_error_t *group);
 AIORT_EXTERN aiort_error_t *aiort_error_at(const aiort_error_t *group, size_t i);
 
-/* ---- 11. Instrumentation ----------------------------------------------------------------- */
+/* ---- 11. Synchronisation ----------------------------------------------------------------- */
+
+/*
+ * For tasks of one loop, not for threads. Who waits is served in the order of coming. Each object
+ * belongs to the loop in which somebody first had to wait for it (AIORT_EOTHERLOOP in another one),
+ * and may be made before there is one. The functions that wait return UV_ECANCELED and AIORT_ECLOSED
+ * as aiort_await() does, and outside of a task AIORT_ENOTASK when they would have to wait.
+ */
+typedef struct aiort_event_s aiort_event_t;         /* asyncio: Event */
+typedef struct aiort_lock_s aiort_lock_t;           /* asyncio: Lock */
+typedef struct aiort_condition_s aiort_condition_t; /* asyncio: Condition */
+typedef struct aiort_semaphore_s aiort_semaphore_t; /* asyncio: Semaphore, BoundedSemaphore */
+typedef struct aiort_barrier_s aiort_barrier_t;     /* asyncio: Barrier */
+
+/* An event that is not set. NULL: UV_ENOMEM. never suspends. */
+AIORT_EXTERN aiort_event_t *aiort_event_new(void);
+/* Sets it: everybody who waits goes on. never suspends. */
+AIORT_EXTERN int aiort_event_set(aiort_event_t *event);
+/* never suspends. */
+AIORT_EXTERN int aiort_event_clear(aiort_event_t *event);
+AIORT_EXTERN int aiort_event_is_set(const aiort_event_t *event);
+/* Waits until it is set: 0. SUSPENDS (not when it is set). asyncio: Event.wait() */
+#define aiort_event_wait(event)                                                                    \
+    AIORT__CALL(int, aiort_event_wait_at(AIORT_SITE(NULL), (event)))
+AIORT_EXTERN int aiort_event_wait_at(const aiort_site_t *site, aiort_event_t *event);
+
+/* A lock that is not held. NULL: UV_ENOMEM. never suspends. */
+AIORT_EXTERN aiort_lock_t *aiort_lock_new(void);
+/* Takes the lock: 0. SUSPENDS (not when it is free and nobody waits). asyncio: Lock.acquire() */
+#define aiort_lock_acquire(lock)                                                                   \
+    AIORT__CALL(int, aiort_lock_acquire_at(AIORT_SITE(NULL), (lock)))
+AIORT_EXTERN int aiort_lock_acquire_at(const aiort_site_t *site, aiort_lock_t *lock);
+/* Gives it back; any task may. AIORT_EMISUSE when it is not held. never suspends.
+ * asyncio: Lock.release() */
+AIORT_EXTERN int aiort_lock_release(aiort_lock_t *lock);
+AIORT_EXTERN int aiort_lock_locked(const aiort_lock_t *lock);
+
+/* A condition with the lock, of which it takes a reference (NULL: one of its own). NULL: UV_ENOMEM.
+ * never suspends. */
+AIORT_EXTERN aiort_condition_t *aiort_condition_new(aiort_lock_t *lock);
+/* Its lock, borrowed: take it before the functions below, and give it back. */
+AIORT_EXTERN aiort_lock_t *aiort_condition_lock(const aiort_condition_t *condition);
+/*
+ * Gives the lock back, waits for a notification, and takes the lock again, which it does even when
+ * it is cancelled (but not with AIORT_ECLOSED). May go on without a notification. AIORT_EMISUSE when
+ * the lock is not held. SUSPENDS. asyncio: Condition.wait()
+ */
+#define aiort_condition_wait(condition)                                                            \
+    AIORT__CALL(int, aiort_condition_wait_at(AIORT_SITE(NULL), (condition)))
+AIORT_EXTERN int aiort_condition_wait_at(const aiort_site_t *site, aiort_condition_t *condition);
+/* Waits until predicate(arg) is not 0, and returns that. SUSPENDS (not when it is so already).
+ * asyncio: Condition.wait_for() */
+#define aiort_condition_wait_for(condition, predicate, arg)                                        \
+    AIORT__CALL(int, aiort_condition_wait_for_at(AIORT_SITE(NULL), (condition), (predicate), (arg)))
+AIORT_EXTERN int aiort_condition_wait_for_at(const aiort_site_t *site, aiort_condition_t *condition,
+                                             int (*predicate)(void *arg), void *arg);
+/* Wakes n of those who wait, or all. AIORT_EMISUSE when the lock is not held. never suspends.
+ * asyncio: Condition.notify(), Condition.notify_all() */
+AIORT_EXTERN int aiort_condition_notify(aiort_condition_t *condition, size_t n);
+AIORT_EXTERN int aiort_condition_notify_all(aiort_condition_t *condition);
+
+/* A semaphore, and one that must not be given back more often than it was taken. NULL: UV_ENOMEM.
+ * never suspends. */
+AIORT_EXTERN aiort_semaphore_t *aiort_semaphore_new(size_t value);
+AIORT_EXTERN aiort_semaphore_t *aiort_bounded_semaphore_new(size_t value);
+/* SUSPENDS (not when there is one to take and nobody waits). asyncio: Semaphore.acquire() */
+#define aiort_semaphore_acquire(semaphore)                                                         \
+    AIORT__CALL(int, aiort_semaphore_acquire_at(AIORT_SITE(NULL), (semaphore)))
+AIORT_EXTERN int aiort_semaphore_acquire_at(const aiort_site_t *site, aiort_semaphore_t *semaphore);
+/* AIORT_EMISUSE for a bounded one that has all. never suspends. asyncio: Semaphore.release() */
+AIORT_EXTERN int aiort_semaphore_release(aiort_semaphore_t *semaphore);
+/* Whether aiort_semaphore_acquire() would have to wait. asyncio: Semaphore.locked() */
+AIORT_EXTERN int aiort_semaphore_locked(const aiort_semaphore_t *semaphore);
+
+/* A barrier for so many tasks, at least 1 (UV_EINVAL). NULL: UV_ENOMEM. never suspends. */
+AIORT_EXTERN aiort_barrier_t *aiort_barrier_new(size_t parties);
+/* Waits until that many wait: 0 to parties - 1, the order of coming. AIORT_EBROKEN when the barrier
+ * is aborted or reset meanwhile, or is broken. SUSPENDS. asyncio: Barrier.wait() */
+#define aiort_barrier_wait(barrier)                                                                \
+    AIORT__CALL(int, aiort_barrier_wait_at(AIORT_SITE(NULL), (barrier)))
+AIORT_EXTERN int aiort_barrier_wait_at(const aiort_site_t *site, aiort_barrier_t *barrier);
+/* Empties it: who waits gets AIORT_EBROKEN. SUSPENDS. asyncio: Barrier.reset() */
+#define aiort_barrier_reset(barrier)                                                               \
+    AIORT__CALL(int, aiort_barrier_reset_at(AIORT_SITE(NULL), (barrier)))
+AIORT_EXTERN int aiort_barrier_reset_at(const aiort_site_t *site, aiort_barrier_t *barrier);
+/* Breaks it for everybody, until a reset. SUSPENDS. asyncio: Barrier.abort() */
+#define aiort_barrier_abort(barrier)                                                               \
+    AIORT__CALL(int, aiort_barrier_abort_at(AIORT_SITE(NULL), (barrier)))
+AIORT_EXTERN int aiort_barrier_abort_at(const aiort_site_t *site, aiort_barrier_t *barrier);
+AIORT_EXTERN size_t aiort_barrier_parties(const aiort_barrier_t *barrier);
+AIORT_EXTERN size_t aiort_barrier_n_waiting(const aiort_barrier_t *barrier);
+AIORT_EXTERN int aiort_barrier_broken(const aiort_barrier_t *barrier);
+
+/* ---- 12. Instrumentation ----------------------------------------------------------------- */
 
 /*
  * The stable interface for tools. Each function below is exported, does nothing (returns 0), and is
