@@ -14,7 +14,7 @@
 
 enum { MIN_PURGE = 100, AT_ONCE = 4096 };
 
-/* The order of creation in the high bits, modulo two million, and the handle's address below. */
+/* The order of creation in the high bits, modulo a million, and the handle's address below. */
 static inline uint64_t tie_of(aiort_loop_t *loop, const aiort_handle_t *handle)
 {
     return (uint64_t)loop->next_tie++ << AIORT__ADDRESS_BITS | (uintptr_t)handle >> AIORT__ALIGNMENT_BITS;

@@ -5,8 +5,9 @@
 
 #include "internal.h"
 
-/* User addresses have 47 bits, and malloc's are multiples of 16. */
-enum { AIORT__ADDRESS_BITS = 43, AIORT__ALIGNMENT_BITS = 4 };
+/* User addresses have 48 bits at most (on 64-bit ARM; on x86-64 47), and malloc's are multiples of
+ * 16. */
+enum { AIORT__ADDRESS_BITS = 44, AIORT__ALIGNMENT_BITS = 4 };
 
 static inline aiort_handle_t *aiort__timer_handle(const aiort__timer_t *timer)
 {
