@@ -15,10 +15,11 @@ static inline aiort_handle_t *aiort__timer_handle(const aiort__timer_t *timer)
                                          (64 - AIORT__ADDRESS_BITS - AIORT__ALIGNMENT_BITS));
 }
 
-/* Without a jump: which of two timers is earlier is nothing a processor could foresee. */
+/* Without a jump: which of two timers is earlier is nothing a processor could foresee. The order of
+ * creation starts anew after a million: the difference tells which came first. */
 static inline size_t aiort__timer_before(const aiort__timer_t *a, const aiort__timer_t *b)
 {
-    return (size_t)((a->when < b->when) | ((a->when == b->when) & (a->tie < b->tie)));
+    return (size_t)((a->when < b->when) | ((a->when == b->when) & ((int64_t)(a->tie - b->tie) < 0)));
 }
 
 /* Makes a heap of any array. */
