@@ -319,7 +319,10 @@ examples: $(EXAMPLE_BIN)
 demo: stage
 	@$(TEST_ENV) PKG_CONFIG_PATH='$(abspath $(B)/stage)/lib/pkgconfig' scripts/demo
 
-bench: libs $(BENCH_BIN)
+.PHONY: bench-programs
+bench-programs: libs $(BENCH_BIN)
+
+bench: bench-programs
 	@$(TEST_ENV) tests/bench/run
 
 # ---------------------------------------------------------------------------------------------- install
