@@ -248,6 +248,8 @@ struct aiort_loop_s {
     double slow_callback_duration; /* negative: not set */
     int tid;
     int debug;
+    aiort_executor_t *executor; /* the default one, with a reference; NULL: not made yet */
+    bool executor_shut;         /* and none will be */
 };
 
 /* ---- What belongs to a thread ---- */
@@ -641,6 +643,13 @@ AIORT__HIDDEN void aiort__attached_close(aiort_loop_t *loop);
 AIORT__HIDDEN void aiort__concurrent_destroy(aiort_concurrent_t *concurrent);
 /* A call from another thread will never be made: releases what only it would have. */
 AIORT__HIDDEN void aiort__concurrent_dropped(aiort_handle_t *handle);
+
+/* ---- threadpool.c ---- */
+
+/* At the end of aiort_run(): waits for the default executor's threads while the loop runs. */
+AIORT__HIDDEN void aiort__executor_finish(aiort_loop_t *loop);
+/* At the loop's close: shuts it down without waiting. */
+AIORT__HIDDEN void aiort__executor_close(aiort_loop_t *loop);
 
 /* ---- errorgroup.c ---- */
 

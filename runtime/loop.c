@@ -114,6 +114,7 @@ int aiort_loop_close(aiort_loop_t *loop)
     drop_ready(loop);
     aiort__tasks_close(loop);
     aiort__attached_close(loop);
+    aiort__executor_close(loop);
     aiort__timers_destroy(loop);
     aiort__coroutines_closed(loop);
     aiort__tls.running = outer;

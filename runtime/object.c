@@ -237,6 +237,7 @@ void aiort__destroy(aiort__object_t *object)
     case AIORT_KIND_CONDITION:
     case AIORT_KIND_SEMAPHORE:
     case AIORT_KIND_BARRIER:
+    case AIORT_KIND_EXECUTOR:
         ((aiort__extended_t *)object)->destroy(object);
         return;
     }

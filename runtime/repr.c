@@ -380,6 +380,7 @@ static void put_repr(out_t *out, const void *object)
     case AIORT_KIND_CONDITION:
     case AIORT_KIND_SEMAPHORE:
     case AIORT_KIND_BARRIER:
+    case AIORT_KIND_EXECUTOR:
         put_extended(out, object);
         break;
     }

@@ -90,6 +90,7 @@ int aiort_run_at(const aiort_site_t *site, aiort_coroutine_t *coroutine, void **
     int err = aiort_loop_run_until_complete_at(site, loop, AIORT_AWAITABLE(coroutine), result);
     aiort_error_t *error = err ? aiort__take_error(err) : NULL;
     cancel_all(loop);
+    aiort__executor_finish(loop);
     aiort_loop_close(loop);
     aiort_unref(loop);
     if (error) {

@@ -18,7 +18,8 @@
  *   9. timeouts          wait_for, and a block of code with a deadline
  *  10. task groups       tasks that end together
  *  11. synchronisation   events, locks, conditions, semaphores, barriers
- *  12. instrumentation   the stable interface for debuggers and profilers (libaiodebug uses it)
+ *  12. executors         threads of the program's own for blocking work
+ *  13. instrumentation   the stable interface for debuggers and profilers (libaiodebug uses it)
  *
  * How to read a contract. Each function says one of
  *
@@ -135,7 +136,8 @@ typedef enum {
     AIORT_KIND_LOCK = 11,
     AIORT_KIND_CONDITION = 12,
     AIORT_KIND_SEMAPHORE = 13,
-    AIORT_KIND_BARRIER = 14
+    AIORT_KIND_BARRIER = 14,
+    AIORT_KIND_EXECUTOR = 15
 } aiort_kind_t;
 
 /*
@@ -1033,7 +1035,68 @@ AIORT_EXTERN size_t aiort_barrier_parties(const aiort_barrier_t *barrier);
 AIORT_EXTERN size_t aiort_barrier_n_waiting(const aiort_barrier_t *barrier);
 AIORT_EXTERN int aiort_barrier_broken(const aiort_barrier_t *barrier);
 
-/* ---- 12. Instrumentation ----------------------------------------------------------------- */
+/* ---- 12. Executors ----------------------------------------------------------------------- */
+
+/*
+ * Threads that run ordinary, blocking functions, apart from libuv's pool: what blocks here delays
+ * neither name resolution nor files. References are counted atomically.
+ * asyncio: concurrent.futures.ThreadPoolExecutor
+ */
+typedef struct aiort_executor_s aiort_executor_t;
+
+typedef struct {
+    unsigned threads; /* at most; 0: the number of processors + 4, at most 32 */
+    const char *name; /* of the threads, at most 10 bytes are used; NULL: "aiort" */
+} aiort_executor_options_t;
+
+/* An executor; options may be NULL. Threads are started when there is work for them. NULL:
+ * UV_ENOMEM. any thread. */
+AIORT_EXTERN aiort_executor_t *aiort_executor_new(const aiort_executor_options_t *options);
+
+/*
+ * No more work is taken on; what is queued still runs. Waits at most timeout seconds (0: not at all)
+ * for the threads to end: UV_ETIMEDOUT when some still run. The last aiort_unref() does the same
+ * without waiting. Blocks the thread. any thread, but not one of its own.
+ * asyncio: Executor.shutdown()
+ */
+AIORT_EXTERN int aiort_executor_shutdown(aiort_executor_t *executor, double timeout);
+
+/*
+ * A future for function(arg) run by the executor (NULL: the loop's default one). loop NULL: the
+ * running one. Cancelling the future takes back what has not started; what runs goes on, and its
+ * result is dropped, as when the loop is closed. NULL: AIORT_ENOLOOP, AIORT_ELOOPCLOSED,
+ * AIORT_ESHUTDOWN, UV_EINVAL, UV_ENOMEM, UV_EAGAIN (no thread could be started). never suspends.
+ * asyncio: loop.run_in_executor(executor, ...)
+ */
+#define aiort_executor_run(executor, loop, function, arg)                                          \
+    AIORT__CALL(aiort_future_t *, aiort_executor_run_at(AIORT_SITE(#function), (executor), (loop), \
+                (function), (arg)))
+AIORT_EXTERN aiort_future_t *aiort_executor_run_at(const aiort_site_t *site,
+                                                   aiort_executor_t *executor, aiort_loop_t *loop,
+                                                   aiort_work_fn function, void *arg);
+
+/* Runs function(arg) in a thread of the loop's default executor and waits for it. SUSPENDS.
+ * asyncio: to_thread() */
+#define aiort_to_thread(function, arg, result)                                                     \
+    AIORT__CALL(int, aiort_to_thread_at(AIORT_SITE(#function), (function), (arg), (result)))
+AIORT_EXTERN int aiort_to_thread_at(const aiort_site_t *site, aiort_work_fn function, void *arg,
+                                    void **result);
+
+/* Makes it the loop's default executor; the loop takes a reference. NULL: a new one is made when
+ * it is needed. never suspends. asyncio: loop.set_default_executor() */
+AIORT_EXTERN int aiort_loop_set_default_executor(aiort_loop_t *loop, aiort_executor_t *executor);
+
+/*
+ * Shuts the loop's default executor down and waits for its threads, at most timeout seconds:
+ * UV_ETIMEDOUT when some still run. From then on the loop has none (AIORT_ESHUTDOWN). aiort_run()
+ * does it, with 300 seconds. SUSPENDS. asyncio: loop.shutdown_default_executor()
+ */
+#define aiort_loop_shutdown_default_executor(loop, timeout)                                        \
+    AIORT__CALL(int, aiort_loop_shutdown_default_executor_at(AIORT_SITE(NULL), (loop), (timeout)))
+AIORT_EXTERN int aiort_loop_shutdown_default_executor_at(const aiort_site_t *site,
+                                                         aiort_loop_t *loop, double timeout);
+
+/* ---- 13. Instrumentation ----------------------------------------------------------------- */
 
 /*
  * The stable interface for tools. Each function below is exported, does nothing (returns 0), and is
