@@ -105,6 +105,24 @@ static void expand_created(aiodebug_buffer_t *out, uint32_t stack)
     }
 }
 
+/* The line is not known, and the fallback is where the function was handed over. The runtime has
+ * already written what the line would have been, which is not true of that place. */
+static void put_site(aiodebug_buffer_t *out, const char *site, size_t length)
+{
+    static const char *const words[][2] = {{", defined at ", ", created at "},
+                                           {" running at ", " created at "}};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t n = strlen(words[i][0]);
+        if (out->length >= n && memcmp(out->data + out->length - n, words[i][0], n) == 0) {
+            out->length -= n;
+            aiodebug_buffer_puts(out, words[i][1]);
+            break;
+        }
+    }
+    aiodebug_buffer_add(out, site, length);
+}
+
 static void expand_function(aiodebug_buffer_t *out, uintptr_t address, bool line,
                             const char *fallback, size_t length)
 {
@@ -115,6 +133,8 @@ static void expand_function(aiodebug_buffer_t *out, uintptr_t address, bool line
     } else if (known && line && frame.file) {
         aiodebug_buffer_puts(out, frame.file);
         aiodebug_buffer_printf(out, ":%d", frame.line);
+    } else if (line) {
+        put_site(out, fallback, length);
     } else {
         aiodebug_buffer_add(out, fallback, length);
     }
