@@ -184,6 +184,74 @@ TEST(task_set_methods)
     drop_loop(loop);
 }
 
+/* Where Python lets a program set the outcome of a task past it, C refuses, also while it runs. */
+static int sleep_and_give_ten(void *arg, void **result)
+{
+    (void)arg;
+    int err = aiort_sleep(0.01);
+    *result = PTR(10);
+    return err;
+}
+
+static void set_outcome_of_running_task(int with_error)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_task_t *task = start(loop, AIORT_CORO(sleep_and_give_ten, NULL));
+    void *result = NULL;
+    reports_t reports;
+
+    record(loop, &reports);
+    run_briefly(loop);
+    if (with_error)
+        assert_code(aiort_future_set_error(AIORT_FUTURE(task), UV_EIO, "spam"), AIORT_ETASKRESULT);
+    else
+        assert_code(aiort_future_set_result(AIORT_FUTURE(task), ok), AIORT_ETASKRESULT);
+    assert_ok(aiort_loop_run_until_complete(loop, task, &result));
+    assert_ptr_equal(result, PTR(10));
+    aiort_unref(task);
+    drop_loop(loop);
+    assert_int_equal(reports.calls, 0);
+}
+
+TEST(set_result_causes_invalid_state)
+{
+    set_outcome_of_running_task(0);
+}
+
+TEST(set_exception_causes_invalid_state)
+{
+    set_outcome_of_running_task(1);
+}
+
+/* A task begins in the next iteration, never inside of the call that makes it. */
+static int begun;
+
+static int begin(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    begun++;
+    return aiort_sleep(0);
+}
+
+static int make_and_look(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    aiort_task_t *task = aiort_create_task(AIORT_CORO(begin, NULL));
+    assert_int_equal(begun, 0);
+    assert_ok(aiort_sleep(0));
+    assert_int_equal(begun, 1);
+    assert_ok(aiort_await(task, NULL));
+    aiort_unref(task);
+    return 0;
+}
+
+TEST(eager_start_false)
+{
+    assert_ok(aiort_run(AIORT_CORO(make_and_look, NULL), NULL));
+}
+
 /* ---- await ---- */
 
 TEST(other_loop_future)

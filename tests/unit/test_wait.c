@@ -304,6 +304,30 @@ TEST(yield_wait_does_not_shield_cancel)
     drop_loop(loop);
 }
 
+/* Tasks that are made for the call only. */
+static int wait_for_ten(void *arg, void **result)
+{
+    aiort_future_t *futures[10];
+
+    (void)arg;
+    (void)result;
+    for (int i = 0; i < 10; i++)
+        futures[i] = AIORT_FUTURE(aiort_create_task(AIORT_CORO(return_at_once, PTR(i))));
+    assert_int_equal(aiort_wait(futures, 10, -1, AIORT_ALL_COMPLETED), 10);
+    for (int i = 0; i < 10; i++) {
+        void *value = NULL;
+        assert_ok(aiort_future_result(futures[i], &value));
+        assert_ptr_equal(value, PTR(i));
+        aiort_unref(futures[i]);
+    }
+    return 0;
+}
+
+TEST(wait_generator)
+{
+    assert_ok(aiort_run(AIORT_CORO(wait_for_ten, NULL), NULL));
+}
+
 /* ---- C's own ---- */
 
 static int wait_for_many(void *arg, void **result)
