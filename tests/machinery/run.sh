@@ -119,7 +119,8 @@ mkdir -p "$scratch/build/unit"
 cp "$scratch/test_sample" "$scratch/build/unit/"
 printf '#!/bin/sh\nexit 3\n' > "$scratch/build/unit/test_silent"
 chmod +x "$scratch/build/unit/test_silent"
-output=$(BUILD=$scratch/build "$ROOT/tests/unit/run" 2>&1)
+# Without Python, the check of the table of CPython's tests fails, too: one more.
+output=$(PYTHON=/bin/false BUILD=$scratch/build "$ROOT/tests/unit/run" 2>&1)
 check "a program without a total is a failure" has 'test_silent: ended with status 3' "$output"
 # The table of CPython's tests is checked beside the programs: one more that passes.
 same "the unit tests' sum" "5 passed, 8 failed" "$(tail -n 1 <<< "$output")"
