@@ -70,6 +70,50 @@ static void append_repr(buffer_t *buffer, const char *key, const void *object)
     free(large);
 }
 
+static void append_error(buffer_t *buffer, const aiort_error_t *error);
+
+/* What is in an error group, as Python draws it:
+ *
+ *   +-+---------------- 1 ----------------
+ *     | EINVAL: the first
+ *     +---------------- 2 ----------------
+ *     | EIO: the second
+ *     +------------------------------------
+ */
+static void append_group(buffer_t *buffer, const aiort_error_t *group)
+{
+    char line[80];
+    buffer_t *one = malloc(sizeof(*one));
+
+    for (uint32_t i = 0; one && i < group->nerrors; i++) {
+        snprintf(line, sizeof(line), "\n  %s+---------------- %u ----------------",
+                 i == 0 ? "+-" : "  ", (unsigned)i + 1);
+        append(buffer, line);
+        buffer_init(one);
+        one->text[0] = '\0';
+        append_error(one, group->errors[i]);
+        for (char *text = one->text; *text;) {
+            char *end = strchr(text + 1, '\n');
+            char after = end ? *end : '\0';
+            if (end) {
+                *end = '\0';
+            }
+            append(buffer, "\n    | ");
+            append(buffer, text + (*text == '\n'));
+            if (!end) {
+                break;
+            }
+            *end = after;
+            text = end;
+        }
+        if (one->text != one->fixed) {
+            free(one->text);
+        }
+    }
+    append(buffer, "\n    +------------------------------------");
+    free(one);
+}
+
 /* "Traceback (most recent call last):" with the one place that is known without libaiodebug. */
 static void append_error(buffer_t *buffer, const aiort_error_t *error)
 {
@@ -89,6 +133,9 @@ static void append_error(buffer_t *buffer, const aiort_error_t *error)
     const char *message = error->message[0] ? error->message : aiort_strerror(error->code);
     snprintf(line, sizeof(line), "\n%s: %s", aiort_err_name(error->code), message);
     append(buffer, line);
+    if (error->nerrors > 0) {
+        append_group(buffer, error);
+    }
 }
 
 /* ---- Keys, in asyncio's order: alphabetical ---- */

@@ -840,3 +840,58 @@ TEST(loop_closed_inside)
     assert_code(err, AIORT_ECLOSED);
     assert_int_equal(reports.calls, 2); /* both tasks were pending */
 }
+
+/* ---- how a group is printed ---- */
+
+static int inner_group_fails(aiort_task_group_t *group)
+{
+    add_only(group, AIORT_CORO(crash_soon, PTR(VALUE)));
+    return in_group(both_fail);
+}
+
+static int fails_with_group(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    return in_group(inner_group_fails);
+}
+
+static void lose_group(void *arg)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_task_t *task = start(loop, AIORT_CORO(fails_with_group, NULL));
+
+    (void)arg;
+    while (!aiort_future_done(AIORT_FUTURE(task)))
+        run_briefly(loop);
+    aiort_unref(task);
+    drop_loop(loop);
+}
+
+/* The text without the lines that name places, up to the first line that does not belong to it. */
+TEST(group_is_printed)
+{
+    static const char *const lines[] = {
+        "\nEGROUP: unhandled errors in a TaskGroup (2 sub-exceptions)\n",
+        "\n  +-+---------------- 1 ----------------\n    | Traceback (most recent call last):\n",
+        "\n    | EINVAL: crashed\n    +---------------- 2 ----------------\n",
+        "\n    | EGROUP: unhandled errors in a TaskGroup (1 sub-exception)\n",
+        "\n    |   +-+---------------- 1 ----------------\n",
+        "\n    |     | EPROTO: in the body\n",
+        "\n    |     +------------------------------------\n    +------------------------------------"
+        "\n",
+    };
+    char *output = NULL;
+    int status = harness_child(lose_group, NULL, 20, &output);
+
+    assert_int_equal(status, 0);
+    const char *at = output;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        const char *found = strstr(at, lines[i]);
+        if (found == NULL)
+            print_error("no %s in:\n%s", lines[i], output);
+        assert_non_null(found);
+        at = found + strlen(lines[i]) - 1;
+    }
+    free(output);
+}
