@@ -878,8 +878,8 @@ TEST(group_is_printed)
         "\n    | EGROUP: unhandled errors in a TaskGroup (1 sub-exception)\n",
         "\n    |   +-+---------------- 1 ----------------\n",
         "\n    |     | EPROTO: in the body\n",
-        "\n    |     +------------------------------------\n    +------------------------------------"
-        "\n",
+        ("\n    |     +------------------------------------\n"
+         "    +------------------------------------\n"),
     };
     char *output = NULL;
     int status = harness_child(lose_group, NULL, 20, &output);
