@@ -9,7 +9,10 @@
 #include "internal.h"
 
 /* The name that a callback of the runtime's own has in reprs: cb=[NAME()]. */
-#define AIORT__OWN_SITE(name) {NULL, NULL, name, 0}
+#define AIORT__OWN_SITE(name)                                                                      \
+    {                                                                                              \
+        NULL, NULL, name, 0                                                                        \
+    }
 
 /* ---- ensure.c ---- */
 
@@ -29,8 +32,8 @@ AIORT__HIDDEN aiort_error_t *aiort__error_of(const aiort_future_t *future);
 
 /*
  * Futures for n awaitables of one loop (*loop; NULL: that of the first future, or the running one),
- * each with a reference. A coroutine that occurs twice gives the same task twice. 0, or a code; then
- * all coroutines are dropped and nothing is kept.
+ * each with a reference. A coroutine that occurs twice gives the same task twice. 0, or a code;
+ * then all coroutines are dropped and nothing is kept.
  */
 AIORT__HIDDEN int aiort__ensure_futures(aiort_loop_t **loop, aiort_awaitable_t *const *awaitables,
                                         size_t n, aiort_future_t **futures);

@@ -3,8 +3,8 @@
  * as_completed(): futures in the order in which they end.
  *
  * What has ended waits in done[taken..ended), whoever asks for the next waits in a list. Each end
- * wakes one of them, the timeout all. One that was woken but is cancelled at the same time hands the
- * waking on.
+ * wakes one of them, the timeout all. One that was woken but is cancelled at the same time hands
+ * the waking on.
  */
 #include "combine.h"
 
@@ -28,8 +28,7 @@ struct aiort_as_completed_s {
     aiort_handle_t **watches;
 };
 
-static const aiort_site_t own_site =
-    AIORT__OWN_SITE("_AsCompletedIterator._handle_completion");
+static const aiort_site_t own_site = AIORT__OWN_SITE("_AsCompletedIterator._handle_completion");
 
 static void wake_one(aiort_as_completed_t *it)
 {
@@ -207,8 +206,8 @@ int aiort_as_completed_next_at(const aiort_site_t *site, aiort_as_completed_t *i
     }
     it->left--;
     while (it->taken == it->ended) {
-        int err = it->timed_out ? aiort__fail_at(site, UV_ETIMEDOUT, NULL)
-                                : wait_for_end(it, task, site);
+        int err =
+            it->timed_out ? aiort__fail_at(site, UV_ETIMEDOUT, NULL) : wait_for_end(it, task, site);
         if (err) {
             it->left++;
             return err;

@@ -3,15 +3,14 @@
  * Bridges between threads: a future that any thread may complete, ask and wait for; a task in
  * another thread's loop behind one; a loop's own future in front of one.
  *
- * A concurrent future has a lock, and below it its state, the task behind it (a chain) and the loops
- * that wait for it (listeners). Chains and listeners are each freed by one place:
+ * A concurrent future has a lock, and below it its state, the task behind it (a chain) and the
+ * loops that wait for it (listeners). Chains and listeners are each freed by one place:
  *
  *   chain     made by run_coroutine_threadsafe(); its references: one for the start and then the
- *             task, one for each cancel on its way. The start, run in the loop, attaches it, so that
- *             closing the loop completes the future.
- *   listener  made by wrap_future(); completing the future posts it to its loop, where the wrapping
- *             future is completed. Taken back under the lock when that goes first; once posted, it
- *             is freed in the loop.
+ *             task, one for each cancel on its way. The start, run in the loop, attaches it, so
+ * that closing the loop completes the future. listener  made by wrap_future(); completing the
+ * future posts it to its loop, where the wrapping future is completed. Taken back under the lock
+ * when that goes first; once posted, it is freed in the loop.
  *
  * What is posted and never called (the loop was closed) comes back through
  * aiort__concurrent_dropped().
@@ -57,7 +56,8 @@ struct chain {
     aiort_handle_t *cancel; /* the call of cancel_task(), made in time; NULL: posted */
 };
 
-static const aiort_site_t start_site = AIORT__OWN_SITE("run_coroutine_threadsafe.<locals>.callback");
+static const aiort_site_t start_site =
+    AIORT__OWN_SITE("run_coroutine_threadsafe.<locals>.callback");
 static const aiort_site_t state_site = AIORT__OWN_SITE("_chain_future.<locals>._call_set_state");
 static const aiort_site_t cancel_site = AIORT__OWN_SITE("Task.cancel");
 
@@ -113,7 +113,8 @@ static bool complete(aiort_concurrent_t *concurrent, aiort_state_t state, void *
         concurrent->listeners = listener->next;
         listener->posted = true;
         listener->news = NULL;
-        /* Refused when that loop is closed: then nobody waits, and its future frees the listener. */
+        /* Refused when that loop is closed: then nobody waits, and its future frees the listener.
+         */
         if (aiort__threadsafe_post(news)) {
             listener->posted = false;
         }
@@ -123,8 +124,7 @@ static bool complete(aiort_concurrent_t *concurrent, aiort_state_t state, void *
 
 static int complete_by_program(aiort_concurrent_t *concurrent, void *result, aiort_error_t *error)
 {
-    aiort_state_t state =
-        error && error->code == UV_ECANCELED ? AIORT_CANCELLED : AIORT_FINISHED;
+    aiort_state_t state = error && error->code == UV_ECANCELED ? AIORT_CANCELLED : AIORT_FINISHED;
 
     pthread_mutex_lock(&concurrent->lock);
     bool first = complete(concurrent, state, result, error);
@@ -288,8 +288,7 @@ static void close_chain(aiort__attached_t *attached)
 {
     chain_t *chain = (chain_t *)attached;
 
-    end_chain(chain, AIORT_FINISHED, NULL,
-              aiort__error_new(NULL, AIORT_ELOOPCLOSED, NULL, NULL));
+    end_chain(chain, AIORT_FINISHED, NULL, aiort__error_new(NULL, AIORT_ELOOPCLOSED, NULL, NULL));
     leave_task(chain);
 }
 
@@ -335,8 +334,7 @@ static int cancel_task(void *arg)
     return 0;
 }
 
-aiort_concurrent_t *aiort_run_coroutine_threadsafe(aiort_coroutine_t *coroutine,
-                                                   aiort_loop_t *loop)
+aiort_concurrent_t *aiort_run_coroutine_threadsafe(aiort_coroutine_t *coroutine, aiort_loop_t *loop)
 {
     aiort_concurrent_t *concurrent = coroutine ? aiort_concurrent_new() : NULL;
     chain_t *chain = concurrent ? aiort__malloc(sizeof(*chain)) : NULL;
@@ -451,8 +449,8 @@ static int cancel_wrapped(aiort_future_t *future, const char *message)
         wrapped->listener ? aiort_ref(wrapped->listener->concurrent) : NULL;
 
     leave_listener(wrapped);
-    aiort__future_cancelled(
-        future, message ? aiort__error_new(NULL, UV_ECANCELED, message, NULL) : NULL);
+    aiort__future_cancelled(future,
+                            message ? aiort__error_new(NULL, UV_ECANCELED, message, NULL) : NULL);
     if (concurrent) {
         (void)aiort_concurrent_cancel(concurrent);
         aiort_unref(concurrent);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Readers, writers and signal handlers: callbacks that the loop calls each time something happens
- * outside. Each is a handle of the runtime's that libuv's callback puts into the ready queue, unless
- * it is there still.
+ * outside. Each is a handle of the runtime's that libuv's callback puts into the ready queue,
+ * unless it is there still.
  */
 #include "combine.h"
 
@@ -99,8 +99,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 static int start(watched_t *watched)
 {
-    int events = (watched->handles[READER] ? UV_READABLE : 0) |
-                 (watched->handles[WRITER] ? UV_WRITABLE : 0);
+    int events =
+        (watched->handles[READER] ? UV_READABLE : 0) | (watched->handles[WRITER] ? UV_WRITABLE : 0);
 
     return uv_poll_start(&watched->poll, events, on_poll);
 }
@@ -243,8 +243,8 @@ static int check_signal(int signum)
 int aiort_add_signal_handler_at(const aiort_site_t *site, aiort_loop_t *loop, int signum,
                                 aiort_callback_fn callback, void *arg)
 {
-    int err = aiort__callback_check(loop, (const void *)(uintptr_t)callback,
-                                    "aiort_add_signal_handler");
+    int err =
+        aiort__callback_check(loop, (const void *)(uintptr_t)callback, "aiort_add_signal_handler");
 
     if (err || (err = check_signal(signum))) {
         return err;

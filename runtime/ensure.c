@@ -45,8 +45,8 @@ aiort_handle_t *aiort__watch(aiort_future_t *future, const aiort_site_t *site,
                              aiort_done_fn callback, void *arg)
 {
     aiort_loop_t *loop = future->object.loop;
-    aiort_handle_t *handle = aiort__handle_new(
-        loop, site, (aiort_callback_fn)(uintptr_t)callback, arg, AIORT__DONE_CALLBACK);
+    aiort_handle_t *handle = aiort__handle_new(loop, site, (aiort_callback_fn)(uintptr_t)callback,
+                                               arg, AIORT__DONE_CALLBACK);
 
     if (!handle) {
         return aiort__fail_null(UV_ENOMEM);

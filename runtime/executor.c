@@ -61,8 +61,8 @@ static int cancel(aiort_future_t *future, const char *message)
     if (work) {
         (void)uv_cancel((uv_req_t *)&work->request); /* UV_EBUSY: it runs, and runs on */
     }
-    aiort__future_cancelled(
-        future, message ? aiort__error_new(NULL, UV_ECANCELED, message, NULL) : NULL);
+    aiort__future_cancelled(future,
+                            message ? aiort__error_new(NULL, UV_ECANCELED, message, NULL) : NULL);
     return 1;
 }
 
@@ -87,8 +87,8 @@ aiort_future_t *aiort_run_in_executor_at(const aiort_site_t *site, aiort_loop_t 
     if (check(loop, function)) {
         return NULL;
     }
-    executed_t *executed = aiort__special_new(loop, AIORT__CLASS_SPECIAL, sizeof(*executed),
-                                              cancel, destroy);
+    executed_t *executed =
+        aiort__special_new(loop, AIORT__CLASS_SPECIAL, sizeof(*executed), cancel, destroy);
     if (!executed) {
         return NULL;
     }

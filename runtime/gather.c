@@ -2,9 +2,9 @@
 /*
  * gather(): one future for many.
  *
- * It holds a reference on each child, and a done callback at each, which it takes back when it goes;
- * the children hold nothing. So a gathering future that nobody keeps goes at once, and the children
- * run on.
+ * It holds a reference on each child, and a done callback at each, which it takes back when it
+ * goes; the children hold nothing. So a gathering future that nobody keeps goes at once, and the
+ * children run on.
  */
 #include "combine.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shield(): a future that ends as another does, but keeps its own cancelling to itself. It holds the
- * inner future, which holds nothing of it.
+ * shield(): a future that ends as another does, but keeps its own cancelling to itself. It holds
+ * the inner future, which holds nothing of it.
  */
 #include "combine.h"
 
@@ -61,8 +61,8 @@ static int cancel(aiort_future_t *outer, const char *message)
     /* One such callback is enough, however often it is shielded. */
     (void)aiort_future_remove_done_callback(inner, log_on_exception, NULL);
     (void)aiort__future_add_callback(inner, &log_site, log_on_exception, NULL);
-    aiort__future_cancelled(
-        outer, message ? aiort__error_new(NULL, UV_ECANCELED, message, NULL) : NULL);
+    aiort__future_cancelled(outer,
+                            message ? aiort__error_new(NULL, UV_ECANCELED, message, NULL) : NULL);
     return 1;
 }
 
@@ -81,8 +81,8 @@ aiort_future_t *aiort_shield_at(const aiort_site_t *site, aiort_awaitable_t *awa
     if (!inner || inner->object.state != AIORT_PENDING) {
         return inner;
     }
-    shield_t *shield = aiort__special_new(inner->object.loop, AIORT__CLASS_SPECIAL,
-                                          sizeof(*shield), cancel, destroy);
+    shield_t *shield = aiort__special_new(inner->object.loop, AIORT__CLASS_SPECIAL, sizeof(*shield),
+                                          cancel, destroy);
     if (!shield) {
         aiort__unref(&inner->object);
         return NULL;

@@ -86,8 +86,8 @@ static int wait_watched(aiort_task_t *task, const aiort_site_t *site, wait_t *wa
     int err = 0;
 
     if (timeout >= 0) {
-        timer = aiort__timer_start(loop, aiort__now() + aiort__nanoseconds(timeout), on_timeout,
-                                   wait);
+        timer =
+            aiort__timer_start(loop, aiort__now() + aiort__nanoseconds(timeout), on_timeout, wait);
         if (!timer) {
             return aiort__fail(UV_ENOMEM);
         }

@@ -19,7 +19,7 @@
 #define INT(p) ((int)(intptr_t)(p))
 
 #define assert_code(call, code) helper_assert_code(__FILE__, __LINE__, #call, (call), (code))
-#define assert_ok(call)         assert_code(call, 0)
+#define assert_ok(call) assert_code(call, 0)
 /* The code of the last failure: what functions that return NULL leave behind. */
 #define assert_null_code(call, code)                                                               \
     do {                                                                                           \

@@ -146,8 +146,7 @@ static int raise_from_cancellation(void *arg, void **result)
     (void)result;
     context->inner = aiort_create_task(AIORT_CORO(say_started_and_sleep, context));
     assert_ok(aiort_await(context->started, NULL));
-    assert_ok(
-        aiort_call_soon(aiort_get_running_loop(), cancel_inner_with_message, context, NULL));
+    assert_ok(aiort_call_soon(aiort_get_running_loop(), cancel_inner_with_message, context, NULL));
     assert_code(aiort_await(context->inner, NULL), UV_ECANCELED);
     aiort_error_t *cause = aiort_ref(aiort_current_error());
     aiort_unref(context->inner);
@@ -455,8 +454,7 @@ TEST(task_cancel_sleeping_task)
     void *result = NULL;
 
     double before = harness_now();
-    assert_ok(
-        aiort_loop_run_until_complete(loop, AIORT_CORO(cancel_sleeper_later, NULL), &result));
+    assert_ok(aiort_loop_run_until_complete(loop, AIORT_CORO(cancel_sleeper_later, NULL), &result));
     assert_ptr_equal(result, PTR(1));
     assert_time_near(harness_now() - before, 0.05);
     drop_loop(loop);

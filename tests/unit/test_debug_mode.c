@@ -19,8 +19,8 @@
 #endif
 
 typedef struct {
-    const char *test;       /* to run */
-    const char *preload;    /* NULL: nothing */
+    const char *test;        /* to run */
+    const char *preload;     /* NULL: nothing */
     const char *settings[4]; /* "NAME=value" */
 } child_t;
 
@@ -98,13 +98,13 @@ TEST(env_var_debug)
     assert_contains(output, "last debug=0\n");
     free(output);
 
-    output = output_of(
-        (child_t){.test = "print_debug", .preload = preload, .settings = {"AIODEBUG=0"}});
+    output =
+        output_of((child_t){.test = "print_debug", .preload = preload, .settings = {"AIODEBUG=0"}});
     assert_contains(output, "debug=0\n");
     free(output);
 
-    output = output_of(
-        (child_t){.test = "print_debug", .preload = preload, .settings = {"AIODEBUG="}});
+    output =
+        output_of((child_t){.test = "print_debug", .preload = preload, .settings = {"AIODEBUG="}});
     assert_contains(output, "debug=1\n"); /* empty is as unset */
     free(output);
 }

@@ -85,8 +85,8 @@ TEST(sleepers_get_eclosed)
 static int hold_below(void *arg, void **result)
 {
     int *levels = arg;
-    int err = ++*levels < 10 ? aiort_await(AIORT_CORO(hold_below, levels), result)
-                             : aiort_sleep(1000);
+    int err =
+        ++*levels < 10 ? aiort_await(AIORT_CORO(hold_below, levels), result) : aiort_sleep(1000);
     assert_code(err, AIORT_ECLOSED);
     --*levels;
     return err;

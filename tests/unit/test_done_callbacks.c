@@ -234,7 +234,8 @@ TEST(callback_adds_callback)
     end(loop, future);
 }
 
-/* The last reference may go inside a callback, and callbacks keep the future alive until they ran. */
+/* The last reference may go inside a callback, and callbacks keep the future alive until they ran.
+ */
 static int drop_reference(aiort_future_t *future, void *arg)
 {
     (void)arg;

@@ -234,7 +234,8 @@ TEST(handler_replaces_itself)
     drop_loop(loop);
 }
 
-/* A code alone, without aiort_raise(), is an error too; and one raised before is not its message. */
+/* A code alone, without aiort_raise(), is an error too; and one raised before is not its message.
+ */
 static int return_code(void *arg)
 {
     return INT(arg);
@@ -332,7 +333,8 @@ static void close_with_pending_task(void *arg)
 TEST(task_destroyed_pending_is_printed)
 {
     char *output = output_of(close_with_pending_task);
-    assert_contains(output, "Task was destroyed but it is pending!\ntask: <Task pending name='Task-");
+    assert_contains(output,
+                    "Task was destroyed but it is pending!\ntask: <Task pending name='Task-");
     assert_contains(output, "coro=<wait_for_ever() running at ");
     free(output);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Futures: their states, outcomes and reports. Mirrors CPython's test_futures.py, BaseFutureTests. */
+/* Futures: their states, outcomes and reports. Mirrors CPython's test_futures.py, BaseFutureTests.
+ */
 #include "helpers.h"
 
 TEST(isfuture)

@@ -341,7 +341,8 @@ static int count_run(void *arg, void **result)
 
 static int gather_twice_the_same(void *arg, void **result)
 {
-    aiort_coroutine_t *abc = AIORT_CORO(count_run, PTR('a')), *def = AIORT_CORO(count_run, PTR('d'));
+    aiort_coroutine_t *abc = AIORT_CORO(count_run, PTR('a')),
+                      *def = AIORT_CORO(count_run, PTR('d'));
     aiort_awaitable_t *list[] = {AIORT_AWAITABLE(abc), AIORT_AWAITABLE(abc), AIORT_AWAITABLE(def),
                                  AIORT_AWAITABLE(abc)};
     aiort_future_t *all = aiort_gather(list, 4, 0);
@@ -494,8 +495,8 @@ TEST(cancel_gather_1)
 
     assert_ok(aiort_loop_run_until_complete(loop, AIORT_CORO(gather_late, &late), NULL));
     run_briefly(loop);
-    assert_ok(aiort_future_add_done_callback(AIORT_FUTURE(late.task), cancel_when_task_is_done,
-                                             &late));
+    assert_ok(
+        aiort_future_add_done_callback(AIORT_FUTURE(late.task), cancel_when_task_is_done, &late));
     assert_ok(aiort_future_set_result(late.future, PTR(42)));
     assert_ok(aiort_loop_run_until_complete(loop, late.all, NULL));
     run_briefly(loop);

@@ -38,8 +38,8 @@ uint32_t aiort_instrument_created(aiort_kind_t kind, void *object)
     for (int i = 0; i < n && length < sizeof stacks[0]; i++) {
         Dl_info info;
         if (dladdr((char *)frames[i] - 1, &info) != 0 && info.dli_sname != NULL)
-            length += (size_t)snprintf(stack + length, sizeof stacks[0] - length, "%s ",
-                                       info.dli_sname);
+            length +=
+                (size_t)snprintf(stack + length, sizeof stacks[0] - length, "%s ", info.dli_sname);
     }
     return nstacks;
 }
@@ -267,8 +267,9 @@ TEST(timer_repr_debug)
     int line = __LINE__ + 1;
     assert_ok(aiort_call_at(loop, 123, noop, NULL, &handle));
 
-    snprintf(expected, sizeof expected, "<TimerHandle when=123 noop() at %s:%d created at stack-%u>",
-             __FILE__, line, api->trace(handle));
+    snprintf(expected, sizeof expected,
+             "<TimerHandle when=123 noop() at %s:%d created at stack-%u>", __FILE__, line,
+             api->trace(handle));
     assert_string_equal(repr(handle), expected);
     assert_ok(aiort_handle_cancel(handle));
     snprintf(expected, sizeof expected,

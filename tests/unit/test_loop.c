@@ -123,7 +123,8 @@ TEST(run_forever_pre_stopped)
     drop_loop(loop);
 }
 
-/* The other callbacks of the iteration in which stop() is called still run, those they add do not. */
+/* The other callbacks of the iteration in which stop() is called still run, those they add do not.
+ */
 TEST(stop_finishes_iteration)
 {
     aiort_loop_t *loop = new_loop();
@@ -344,8 +345,8 @@ static void create_task_on_closed_loop(void *arg)
     (void)arg;
     aiort_loop_t *loop = new_loop();
     assert_ok(aiort_loop_close(loop));
-    assert_null_code(
-        aiort_loop_create_task(loop, AIORT_CORO(return_at_once, NULL), NULL), AIORT_ELOOPCLOSED);
+    assert_null_code(aiort_loop_create_task(loop, AIORT_CORO(return_at_once, NULL), NULL),
+                     AIORT_ELOOPCLOSED);
     aiort_unref(loop);
 }
 
@@ -361,8 +362,7 @@ TEST(create_named_task_with_default_factory)
 {
     aiort_loop_t *loop = new_loop();
     aiort_task_options_t options = {.name = "test_task"};
-    aiort_task_t *task =
-        aiort_loop_create_task(loop, AIORT_CORO(return_at_once, NULL), &options);
+    aiort_task_t *task = aiort_loop_create_task(loop, AIORT_CORO(return_at_once, NULL), &options);
 
     assert_non_null(task);
     assert_string_equal(aiort_task_get_name(task), "test_task");

@@ -480,7 +480,8 @@ TEST_WITHIN(60, all_allocations_from_one_on_are_refused)
     assert_true(n > 10);
 }
 
-/* The stacks' memory comes from mmap: a task that gets none ends with UV_ENOMEM, and is no crash. */
+/* The stacks' memory comes from mmap: a task that gets none ends with UV_ENOMEM, and is no crash.
+ */
 static int use_stack(void *arg, void **result)
 {
     char room[4096];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What objects say of themselves. Mirrors CPython's tests of reprs in test_futures.py, test_tasks.py
- * and test_events.py; without a debugger there is no "created at".
+ * What objects say of themselves. Mirrors CPython's tests of reprs in test_futures.py,
+ * test_tasks.py and test_events.py; without a debugger there is no "created at".
  */
 #include "helpers.h"
 
@@ -110,23 +110,24 @@ TEST(task_repr)
     int cb = __LINE__ + 1;
     assert_ok(aiort_future_add_done_callback(AIORT_FUTURE(task), done_callback, NULL));
 
-    SAYS(task, "<Task pending name='TestTask' coro=<do_stop() created at %s:%d> "
-               "cb=[done_callback() at %s:%d]>",
+    SAYS(task,
+         "<Task pending name='TestTask' coro=<do_stop() created at %s:%d> "
+         "cb=[done_callback() at %s:%d]>",
          __FILE__, line, __FILE__, cb);
     assert_int_equal(aiort_task_cancel(task, NULL), 1);
-    SAYS(task, "<Task cancelling name='TestTask' coro=<do_stop() created at %s:%d> "
-               "cb=[done_callback() at %s:%d]>",
+    SAYS(task,
+         "<Task cancelling name='TestTask' coro=<do_stop() created at %s:%d> "
+         "cb=[done_callback() at %s:%d]>",
          __FILE__, line, __FILE__, cb);
     assert_code(aiort_loop_run_until_complete(loop, task, NULL), UV_ECANCELED);
-    SAYS(task, "<Task cancelled name='TestTask' coro=<do_stop() done, created at %s:%d>>",
-         __FILE__, line);
+    SAYS(task, "<Task cancelled name='TestTask' coro=<do_stop() done, created at %s:%d>>", __FILE__,
+         line);
     aiort_unref(task);
 
     line = __LINE__ + 1;
     task = aiort_loop_create_task(loop, AIORT_CORO(do_stop, PTR(1)), &options);
     assert_ok(aiort_loop_run_until_complete(loop, task, NULL));
-    SAYS(task,
-         "<Task finished name='TestTask' coro=<do_stop() done, created at %s:%d> result=0x1>",
+    SAYS(task, "<Task finished name='TestTask' coro=<do_stop() done, created at %s:%d> result=0x1>",
          __FILE__, line);
     aiort_unref(task);
     drop_loop(loop);
@@ -199,8 +200,9 @@ TEST(task_repr_exception)
     aiort_task_t *task = aiort_loop_create_task(loop, AIORT_CORO(raise_error, NULL), &options);
 
     assert_code(aiort_loop_run_until_complete(loop, task, NULL), UV_EINVAL);
-    SAYS(task, "<Task finished name='Task-2' coro=<raise_error() done, created at %s:%d> "
-               "exception=EINVAL('not consumed')>",
+    SAYS(task,
+         "<Task finished name='Task-2' coro=<raise_error() done, created at %s:%d> "
+         "exception=EINVAL('not consumed')>",
          __FILE__, line);
     aiort_unref(task);
     drop_loop(loop);

@@ -126,7 +126,8 @@ static int nwoken;
 /* By the times at which they are to wake; when each began may differ on a busy machine. */
 static int sleep_and_note(void *arg, void **result)
 {
-    double delay = (10 + INT(arg)) / 1000.0, when = aiort_loop_time(aiort_get_running_loop()) + delay;
+    double delay = (10 + INT(arg)) / 1000.0,
+           when = aiort_loop_time(aiort_get_running_loop()) + delay;
     (void)result;
     int err = aiort_sleep(delay);
     woken[nwoken++] = when;

@@ -146,8 +146,7 @@ TEST(bare_create_task)
 static int create_named_inside(void *arg, void **result)
 {
     aiort_task_options_t options = {.name = "No-op"};
-    aiort_task_t *task =
-        aiort_loop_create_task(NULL, AIORT_CORO(return_at_once, NULL), &options);
+    aiort_task_t *task = aiort_loop_create_task(NULL, AIORT_CORO(return_at_once, NULL), &options);
 
     (void)arg;
     (void)result;
@@ -631,9 +630,9 @@ static int enter_again(void *arg, void **result)
 {
     aiort_task_t *current = aiort_current_task();
     (void)result;
-    assert_code(aiort_loop_run_until_complete((aiort_loop_t *)arg, AIORT_CORO(return_at_once, NULL),
-                                              NULL),
-                AIORT_ELOOPRUNNING);
+    assert_code(
+        aiort_loop_run_until_complete((aiort_loop_t *)arg, AIORT_CORO(return_at_once, NULL), NULL),
+        AIORT_ELOOPRUNNING);
     assert_ptr_equal(aiort_current_task(), current);
     return 0;
 }
@@ -1037,8 +1036,7 @@ static int sleep_and_say_ok(void *arg, void **result)
 TEST(ensure_future_task_awaitable)
 {
     aiort_loop_t *loop = new_loop();
-    aiort_task_t *task =
-        start(loop, AIORT_CORO(await_any, AIORT_CORO(sleep_and_say_ok, NULL)));
+    aiort_task_t *task = start(loop, AIORT_CORO(await_any, AIORT_CORO(sleep_and_say_ok, NULL)));
     void *result = NULL;
 
     assert_ok(aiort_loop_run_until_complete(loop, task, &result));
