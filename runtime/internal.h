@@ -95,6 +95,7 @@ struct aiort_task_s {
     char *name;                         /* NULL: "Task-<object.id>" */
     aiort_error_t *cancel_error;        /* carries the message of cancel(msg), or NULL */
     uintptr_t current_error;            /* see aiort__tls */
+    struct aiort__context *context;     /* with a reference; NULL: nothing was ever set */
     uint32_t cancel_requests;
     uint32_t stack_size; /* bytes; 0: the loop's */
     int32_t throw_code;  /* AIORT_ECLOSED while it is being closed */
@@ -259,6 +260,7 @@ typedef struct {
     /* The current error outside of tasks: 0, a code shifted left once with the lowest bit set, or a
      * pointer to an aiort_error_t with a reference. */
     uintptr_t current_error;
+    struct aiort__context *context; /* outside of tasks: context_vars.c */
 } aiort__tls_t;
 
 extern AIORT__HIDDEN _Thread_local aiort__tls_t aiort__tls;
@@ -643,6 +645,11 @@ AIORT__HIDDEN void aiort__attached_close(aiort_loop_t *loop);
 AIORT__HIDDEN void aiort__concurrent_destroy(aiort_concurrent_t *concurrent);
 /* A call from another thread will never be made: releases what only it would have. */
 AIORT__HIDDEN void aiort__concurrent_dropped(aiort_handle_t *handle);
+
+/* ---- context_vars.c ---- */
+
+AIORT__HIDDEN struct aiort__context *aiort__context_ref(struct aiort__context *context);
+AIORT__HIDDEN void aiort__context_unref(struct aiort__context *context);
 
 /* ---- threadpool.c ---- */
 

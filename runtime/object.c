@@ -238,6 +238,7 @@ void aiort__destroy(aiort__object_t *object)
     case AIORT_KIND_SEMAPHORE:
     case AIORT_KIND_BARRIER:
     case AIORT_KIND_EXECUTOR:
+    case AIORT_KIND_CONTEXT_VAR:
         ((aiort__extended_t *)object)->destroy(object);
         return;
     }

@@ -381,6 +381,7 @@ static void put_repr(out_t *out, const void *object)
     case AIORT_KIND_SEMAPHORE:
     case AIORT_KIND_BARRIER:
     case AIORT_KIND_EXECUTOR:
+    case AIORT_KIND_CONTEXT_VAR:
         put_extended(out, object);
         break;
     }

@@ -90,6 +90,9 @@ aiort_task_t *aiort__task_new(aiort_loop_t *loop, aiort_coroutine_t *coroutine,
     task->future.object.id = aiort__task_number();
     task->future.object.refs = 2; /* the caller's and the loop's */
     task->coroutine = task->innermost = coroutine;
+    struct aiort__context *context =
+        loop->current ? loop->current->context : aiort__tls.context;
+    task->context = AIORT__UNLIKELY(context != NULL) ? aiort__context_ref(context) : NULL;
     task_link(loop, task);
     aiort__created(&task->future.object);
     aiort__push(loop, &task->future.object);
@@ -215,6 +218,9 @@ void aiort__task_destroy(aiort_task_t *task)
     }
     if (AIORT__UNLIKELY(task->current_error != 0)) {
         aiort__clear_error_slot(&task->current_error);
+    }
+    if (AIORT__UNLIKELY(task->context != NULL)) {
+        aiort__context_unref(task->context);
     }
     aiort__pool_put(&loop->pools[AIORT__POOL_TASK], task);
     aiort__loop_release(loop);

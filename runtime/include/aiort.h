@@ -19,7 +19,8 @@
  *  10. task groups       tasks that end together
  *  11. synchronisation   events, locks, conditions, semaphores, barriers
  *  12. executors         threads of the program's own for blocking work
- *  13. instrumentation   the stable interface for debuggers and profilers (libaiodebug uses it)
+ *  13. context variables values that flow from a task into those it makes
+ *  14. instrumentation   the stable interface for debuggers and profilers (libaiodebug uses it)
  *
  * How to read a contract. Each function says one of
  *
@@ -137,7 +138,8 @@ typedef enum {
     AIORT_KIND_CONDITION = 12,
     AIORT_KIND_SEMAPHORE = 13,
     AIORT_KIND_BARRIER = 14,
-    AIORT_KIND_EXECUTOR = 15
+    AIORT_KIND_EXECUTOR = 15,
+    AIORT_KIND_CONTEXT_VAR = 16
 } aiort_kind_t;
 
 /*
@@ -1096,7 +1098,25 @@ AIORT_EXTERN int aiort_loop_set_default_executor(aiort_loop_t *loop, aiort_execu
 AIORT_EXTERN int aiort_loop_shutdown_default_executor_at(const aiort_site_t *site,
                                                          aiort_loop_t *loop, double timeout);
 
-/* ---- 13. Instrumentation ----------------------------------------------------------------- */
+/* ---- 13. Context variables --------------------------------------------------------------- */
+
+/*
+ * Variables with a value for each task. A new task begins with the values of the task that makes it,
+ * and what it sets is seen by it and by the tasks it makes from then on, by nobody else. Coroutines
+ * awaited in place share their task's values. Callbacks, and code outside of tasks, share those of
+ * their thread. References are counted atomically.
+ */
+typedef struct aiort_context_var_s aiort_context_var_t; /* asyncio: contextvars.ContextVar */
+
+/* A variable; the name is copied. NULL: UV_ENOMEM, UV_EINVAL (no name). any thread. */
+AIORT_EXTERN aiort_context_var_t *aiort_context_var_new(const char *name, void *default_value);
+/* Its value here, or its default one. any thread. asyncio: ContextVar.get() */
+AIORT_EXTERN void *aiort_context_var_get(const aiort_context_var_t *var);
+/* Sets its value here; the pointer is the caller's, who keeps the old one (get) to set it back.
+ * UV_ENOMEM. any thread. asyncio: ContextVar.set() */
+AIORT_EXTERN int aiort_context_var_set(aiort_context_var_t *var, void *value);
+
+/* ---- 14. Instrumentation ----------------------------------------------------------------- */
 
 /*
  * The stable interface for tools. Each function below is exported, does nothing (returns 0), and is
