@@ -28,7 +28,13 @@ static int log_on_exception(aiort_future_t *inner, void *arg)
     inner->object.flags &= (uint8_t)~AIORT__UNRETRIEVED;
     snprintf(message, sizeof(message), "%s exception in shielded future",
              aiort_err_name(inner->u.error->code));
-    aiort_report_t report = {.message = message, .future = inner, .error = inner->u.error};
+    aiort_report_t report = {
+        .message = message,
+        .check = inner->object.kind == AIORT_KIND_TASK ? "task-exception-never-retrieved"
+                                                       : "future-exception-never-retrieved",
+        .future = inner,
+        .error = inner->u.error,
+    };
     aiort__report(inner->object.loop, &report);
     return 0;
 }

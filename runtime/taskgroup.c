@@ -101,7 +101,12 @@ AIORT__COLD static void report_orphan(aiort_task_group_t *group, aiort_task_t *t
     snprintf(message, sizeof(message),
              "Task %s has errored out but its parent task %s is already completed", task_repr,
              parent_repr);
-    aiort_report_t report = {.message = message, .task = task, .error = task->future.u.error};
+    aiort_report_t report = {
+        .message = message,
+        .check = "task-exception-never-retrieved",
+        .task = task,
+        .error = task->future.u.error,
+    };
     aiort__report(loop, &report);
 }
 
