@@ -777,6 +777,36 @@ TEST(cancelled_error_re_aquire)
     drop_loop(loop);
 }
 
+/* One of two that were notified is cancelled: the third is notified in its place. */
+TEST(cancelled_wakeup)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_condition_t *condition = aiort_condition_new(NULL);
+    aiort_task_t *tasks[3];
+
+    operation = wait_and_release;
+    for (int i = 0; i < 3; i++)
+        tasks[i] = turn(loop, condition, i + 1);
+    run_briefly(loop);
+    assert_ok(now(loop, acquire_condition, condition));
+    assert_ok(aiort_condition_notify(condition, 2));
+    aiort_task_cancel(tasks[1], NULL);
+    release(condition);
+    run_briefly(loop);
+    run_briefly(loop);
+    assert_code(aiort_loop_run_until_complete(loop, tasks[1], NULL), UV_ECANCELED);
+    assert_string_equal(order, "1");
+    assert_int_equal(locked(condition), 1);
+    release(condition); /* it came out with the lock */
+    assert_ok(aiort_loop_run_until_complete(loop, tasks[2], NULL));
+    assert_string_equal(order, "13");
+    assert_done(tasks[0]);
+    assert_cancelled(tasks[1]);
+    assert_done(tasks[2]);
+    aiort_unref(condition);
+    drop_loop(loop);
+}
+
 /* ---- semaphores ---- */
 
 static int acquire_semaphore(void *semaphore)
@@ -1261,6 +1291,89 @@ TEST(abort_barrier_when_exception_then_resetting)
         assert_int_equal(indexes[i], 1);
     aiort_unref(barrier);
     drop_loop(loop);
+}
+
+static int draining, filling;
+
+static int look_at_state(void *barrier, void **result)
+{
+    int index = wait_barrier(barrier);
+
+    (void)result;
+    draining += strstr(repr(barrier), "[draining, waiters:0/3]") != NULL;
+    filling += strstr(repr(barrier), "[filling, waiters:0/3]") != NULL;
+    return index < 0 ? index : 0;
+}
+
+/* It drains until the last one has gone. */
+TEST(draining_state)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_barrier_t *barrier = aiort_barrier_new(3);
+
+    for (int i = 0; i < 3; i++)
+        aiort_unref(start(loop, AIORT_CORO(look_at_state, barrier)));
+    settle(loop);
+    assert_int_equal(draining, 2);
+    assert_int_equal(filling, 1);
+    aiort_unref(barrier);
+    drop_loop(loop);
+}
+
+static int (*first_does)(void *barrier);
+
+/* The first one that comes through does something to the barrier. */
+static int interfere(void *barrier, void **result)
+{
+    int index = wait_barrier(barrier);
+
+    (void)result;
+    if (index == AIORT_EBROKEN)
+        breaks++;
+    else if (index >= 0 && filling++ == 0)
+        assert_ok(first_does(barrier));
+    return 0;
+}
+
+static void interfere_while_draining(int (*what)(void *), int more, int broken)
+{
+    aiort_loop_t *loop = new_loop();
+    aiort_barrier_t *barrier = aiort_barrier_new(3);
+
+    first_does = what;
+    for (int i = 0; i < 3 + more; i++)
+        aiort_unref(start(loop, AIORT_CORO(interfere, barrier)));
+    settle(loop);
+    assert_int_equal(filling, 1);
+    assert_int_equal(aiort_barrier_broken(barrier), broken);
+    if (broken) {
+        assert_int_equal(breaks, 2 + more); /* inside, and at the door */
+    } else {
+        assert_int_equal(breaks, 2);
+        assert_int_equal(aiort_barrier_n_waiting(barrier), more); /* they came in afterwards */
+    }
+    if (more > 0 && !broken) {
+        assert_ok(now(loop, abort_barrier, barrier));
+        settle(loop);
+        assert_int_equal(breaks, 2 + more);
+    }
+    aiort_unref(barrier);
+    drop_loop(loop);
+}
+
+TEST(reset_barrier_while_tasks_draining)
+{
+    interfere_while_draining(reset_barrier, 0, 0);
+}
+
+TEST(reset_barrier_when_tasks_half_draining_half_blocking)
+{
+    interfere_while_draining(reset_barrier, 2, 0);
+}
+
+TEST(abort_barrier_when_tasks_half_draining_half_blocking)
+{
+    interfere_while_draining(abort_barrier, 2, 1);
 }
 
 /* A loop closed over tasks that wait for each of them: AIORT_ECLOSED, and nothing is left. */

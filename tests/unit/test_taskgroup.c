@@ -479,6 +479,21 @@ TASK_TEST(taskgroup_22)
     assert_int_equal(counter, 2);
 }
 
+/* cpython#95289: what cleans up in the body replaces the cancellation by a failure of its own. */
+TASK_TEST(taskgroup_context_manager_exit_raises)
+{
+    aiort_task_group_t *group = entered();
+
+    add_only(group, AIORT_CORO(crash_soon, PTR(MY_EXC)));
+    assert_code(aiort_sleep(1), UV_ECANCELED);
+    int err = aiort_raise(MY_EXC, "at the end of the inner block");
+    assert_code(aiort_task_group_exit(group, err), AIORT_EGROUP);
+    assert_group(2, MY_EXC, 0);
+    assert_int_equal(aiort_task_cancelling(aiort_current_task()), 0);
+    assert_ok(aiort_sleep(0));
+    aiort_unref(group);
+}
+
 /* ---- tasks that come and go ---- */
 
 TASK_TEST(taskgroup_23)

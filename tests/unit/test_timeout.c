@@ -385,7 +385,7 @@ TASK_TEST(timeout_exception_cause)
     aiort_unref(cm);
 }
 
-/* cpython#95289: a request that came with the deadline's stays. */
+/* A request that came with the deadline's stays. */
 TASK_TEST(cancel_beside_the_deadline)
 {
     aiort_task_t *task = aiort_current_task();
