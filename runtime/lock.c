@@ -2,8 +2,8 @@
 /*
  * Locks: one task at a time. Nobody overtakes who waits already.
  *
- * Giving it back frees the lock and wakes the first waiter, which takes it when it runs. One that is
- * cancelled in between wakes the next: while the lock is free, the first in the list is woken.
+ * Giving it back frees the lock and wakes the first waiter, which takes it when it runs. One that
+ * is cancelled in between wakes the next: while the lock is free, the first in the list is woken.
  */
 #include "sync.h"
 

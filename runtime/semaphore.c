@@ -2,9 +2,9 @@
 /*
  * Semaphores: so many at a time.
  *
- * Waking a waiter takes for it: what it was woken for is gone from the value at once, so that nobody
- * overtakes it. One that is cancelled after that gives it back, and whoever stops waiting wakes as
- * many as there is something for.
+ * Waking a waiter takes for it: what it was woken for is gone from the value at once, so that
+ * nobody overtakes it. One that is cancelled after that gives it back, and whoever stops waiting
+ * wakes as many as there is something for.
  */
 #include "sync.h"
 
@@ -25,9 +25,8 @@ static size_t semaphore_repr(const void *self, char *buf, size_t size)
     if (!aiort_semaphore_locked(semaphore)) {
         snprintf(state, sizeof(state), "unlocked, value:%zu", semaphore->value);
     }
-    return aiort__sync_repr(&semaphore->sync,
-                            semaphore->bounded ? "BoundedSemaphore" : "Semaphore", state, buf,
-                            size);
+    return aiort__sync_repr(&semaphore->sync, semaphore->bounded ? "BoundedSemaphore" : "Semaphore",
+                            state, buf, size);
 }
 
 static aiort_semaphore_t *semaphore_new(size_t value, bool bounded)

@@ -7,7 +7,8 @@
  * and so is the parent, the task in whose block they were made, which the block's end takes back
  * (uncancel), so that a cancellation from outside can be told from the group's own.
  *
- * Room for a task's error is made with the task, so that a failure is never lost for want of memory.
+ * Room for a task's error is made with the task, so that a failure is never lost for want of
+ * memory.
  */
 #include "combine.h"
 #include "scope.h"

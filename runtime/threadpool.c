@@ -11,11 +11,9 @@
  * handle back under the lock, is never told too late. The loop's side holds the future.
  */
 #include "combine.h"
-#include "scope.h"
+#include "threadpool.h"
 
 #include <errno.h>
-#include <math.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,12 +22,11 @@
 
 enum { QUEUED, RUNNING, ENDED };
 
-typedef struct pool pool_t;
 typedef struct executed executed_t;
 
 typedef struct job {
     struct job *previous, *next; /* while QUEUED */
-    pool_t *pool;
+    aiort__threads_t *pool;
     aiort_work_fn function;
     void *arg;
     void *result;
@@ -40,25 +37,6 @@ typedef struct job {
     int sides;
 } job_t;
 
-struct pool {
-    pthread_mutex_t lock;
-    pthread_cond_t work; /* there is some, or it is shut */
-    pthread_cond_t gone; /* the last thread is */
-    job_t *first, *last;
-    size_t queued;
-    unsigned most, threads, idle;
-    unsigned numbers; /* threads ever started */
-    int refs;         /* the executor, its threads, its jobs */
-    bool shut;
-    aiort_handle_t *tell; /* a list: to be posted when the last thread goes */
-    char name[11];
-};
-
-struct aiort_executor_s {
-    aiort__extended_t base;
-    pool_t *pool;
-};
-
 struct executed {
     aiort__special_t special;
     aiort__attached_t attached; /* while there is a job */
@@ -67,7 +45,7 @@ struct executed {
 
 /* ---- The pool ---- */
 
-static void pool_unlock_unref(pool_t *pool)
+static void pool_unlock_unref(aiort__threads_t *pool)
 {
     bool last = --pool->refs == 0;
 
@@ -83,7 +61,7 @@ static void pool_unlock_unref(pool_t *pool)
 /* Locked on entry, not on return: the pool may go with the job. */
 static void job_release_unlock(job_t *job)
 {
-    pool_t *pool = job->pool;
+    aiort__threads_t *pool = job->pool;
 
     if (--job->sides > 0) {
         pthread_mutex_unlock(&pool->lock);
@@ -95,7 +73,7 @@ static void job_release_unlock(job_t *job)
     aiort_unref(error);
 }
 
-static void enqueue(pool_t *pool, job_t *job)
+static void enqueue(aiort__threads_t *pool, job_t *job)
 {
     job->next = NULL;
     job->previous = pool->last;
@@ -108,7 +86,7 @@ static void enqueue(pool_t *pool, job_t *job)
     pool->queued++;
 }
 
-static void dequeue(pool_t *pool, job_t *job)
+static void dequeue(aiort__threads_t *pool, job_t *job)
 {
     if (job->previous) {
         job->previous->next = job->next;
@@ -126,7 +104,7 @@ static void dequeue(pool_t *pool, job_t *job)
 /* ---- Its threads ---- */
 
 /* Locked on entry, and on return. */
-static void run_job(pool_t *pool, job_t *job)
+static void run_job(aiort__threads_t *pool, job_t *job)
 {
     void *result = NULL;
 
@@ -149,7 +127,7 @@ static void run_job(pool_t *pool, job_t *job)
     pthread_mutex_lock(&pool->lock);
 }
 
-static void tell(pool_t *pool)
+static void tell(aiort__threads_t *pool)
 {
     while (pool->tell) {
         aiort_handle_t *handle = pool->tell;
@@ -158,7 +136,7 @@ static void tell(pool_t *pool)
     }
 }
 
-static bool take_tell_back(pool_t *pool, const aiort_handle_t *handle)
+bool aiort__threads_untell(aiort__threads_t *pool, const aiort_handle_t *handle)
 {
     aiort_handle_t *previous = NULL;
 
@@ -177,7 +155,7 @@ static bool take_tell_back(pool_t *pool, const aiort_handle_t *handle)
 
 static void *thread_main(void *arg)
 {
-    pool_t *pool = arg;
+    aiort__threads_t *pool = arg;
     char name[16];
 
     pthread_mutex_lock(&pool->lock);
@@ -201,7 +179,7 @@ static void *thread_main(void *arg)
 }
 
 /* Locked. Signals are for the program's own threads. */
-static int start_thread(pool_t *pool)
+static int start_thread(aiort__threads_t *pool)
 {
     pthread_attr_t attributes;
     pthread_t thread;
@@ -225,7 +203,7 @@ static int start_thread(pool_t *pool)
 }
 
 /* 0, or why nobody would ever run it. */
-static int submit(pool_t *pool, job_t *job)
+static int submit(aiort__threads_t *pool, job_t *job)
 {
     int err = 0;
 
@@ -249,8 +227,7 @@ static int submit(pool_t *pool, job_t *job)
     return err;
 }
 
-/* Locked. */
-static void shut(pool_t *pool)
+void aiort__threads_shut(aiort__threads_t *pool)
 {
     pool->shut = true;
     pthread_cond_broadcast(&pool->work);
@@ -270,7 +247,7 @@ static void executor_destroy(void *self)
     aiort_executor_t *executor = self;
 
     pthread_mutex_lock(&executor->pool->lock);
-    shut(executor->pool);
+    aiort__threads_shut(executor->pool);
     pool_unlock_unref(executor->pool);
     aiort__free(executor);
 }
@@ -282,9 +259,9 @@ static unsigned default_threads(void)
     return processors < 1 ? 5 : processors > 28 ? 32 : (unsigned)processors + 4;
 }
 
-static pool_t *pool_new(const aiort_executor_options_t *options)
+static aiort__threads_t *pool_new(const aiort_executor_options_t *options)
 {
-    pool_t *pool = aiort__malloc(sizeof(*pool));
+    aiort__threads_t *pool = aiort__malloc(sizeof(*pool));
     pthread_condattr_t attributes;
 
     if (!pool || pthread_condattr_init(&attributes)) {
@@ -307,7 +284,7 @@ static pool_t *pool_new(const aiort_executor_options_t *options)
 aiort_executor_t *aiort_executor_new(const aiort_executor_options_t *options)
 {
     aiort_executor_t *executor = aiort__malloc(sizeof(*executor));
-    pool_t *pool = executor ? pool_new(options) : NULL;
+    aiort__threads_t *pool = executor ? pool_new(options) : NULL;
 
     if (!pool) {
         if (executor) {
@@ -323,20 +300,20 @@ aiort_executor_t *aiort_executor_new(const aiort_executor_options_t *options)
 
 int aiort_executor_shutdown(aiort_executor_t *executor, double timeout)
 {
-    pool_t *pool = executor->pool;
+    aiort__threads_t *pool = executor->pool;
     struct timespec until;
     int err = 0;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
     if (timeout > 0) {
         /* A year is as good as for ever, and fits every time_t. */
-        uint64_t wait = aiort__nanoseconds(timeout < 3.2e7 ? timeout : 3.2e7) +
-                        (uint64_t)until.tv_nsec;
+        uint64_t wait =
+            aiort__nanoseconds(timeout < 3.2e7 ? timeout : 3.2e7) + (uint64_t)until.tv_nsec;
         until.tv_sec += (time_t)(wait / 1000000000);
         until.tv_nsec = (long)(wait % 1000000000);
     }
     pthread_mutex_lock(&pool->lock);
-    shut(pool);
+    aiort__threads_shut(pool);
     while (pool->threads > 0 && timeout > 0 && err != ETIMEDOUT) {
         err = pthread_cond_timedwait(&pool->gone, &pool->lock, &until);
     }
@@ -351,7 +328,7 @@ int aiort_executor_shutdown(aiort_executor_t *executor, double timeout)
 static void let_go(executed_t *executed)
 {
     job_t *job = executed->job;
-    pool_t *pool = job->pool;
+    aiort__threads_t *pool = job->pool;
 
     executed->job = NULL;
     aiort__detach(executed->special.future.object.loop, &executed->attached);
@@ -411,8 +388,8 @@ static int cancel(aiort_future_t *future, const char *message)
 {
     executed_t *executed = (executed_t *)future;
 
-    aiort__future_cancelled(
-        future, message ? aiort__error_new(NULL, UV_ECANCELED, message, NULL) : NULL);
+    aiort__future_cancelled(future,
+                            message ? aiort__error_new(NULL, UV_ECANCELED, message, NULL) : NULL);
     if (executed->job && take_back(executed->job, false)) {
         let_go(executed);
     }
@@ -422,8 +399,7 @@ static int cancel(aiort_future_t *future, const char *message)
 /* The loop is closed: nothing is posted to it any more. */
 static void on_close(aiort__attached_t *attached)
 {
-    executed_t *executed =
-        (executed_t *)((char *)attached - offsetof(executed_t, attached));
+    executed_t *executed = (executed_t *)((char *)attached - offsetof(executed_t, attached));
 
     (void)take_back(executed->job, true);
     let_go(executed);
@@ -436,19 +412,7 @@ static void destroy(aiort_future_t *future)
 
 /* ---- Submitting ---- */
 
-static aiort_executor_t *default_executor(aiort_loop_t *loop)
-{
-    if (!loop->executor && !loop->executor_shut) {
-        loop->executor = aiort_executor_new(NULL);
-        return loop->executor;
-    }
-    if (!loop->executor) {
-        aiort__failf(AIORT_ESHUTDOWN, "Executor shutdown has been called");
-    }
-    return loop->executor;
-}
-
-static job_t *job_new(aiort_loop_t *loop, pool_t *pool, aiort_work_fn function, void *arg)
+static job_t *job_new(aiort_loop_t *loop, aiort__threads_t *pool, aiort_work_fn function, void *arg)
 {
     job_t *job = aiort__malloc(sizeof(*job));
 
@@ -475,13 +439,13 @@ aiort_future_t *aiort_executor_run_at(const aiort_site_t *site, aiort_executor_t
     if (aiort__callback_check(loop, (const void *)(uintptr_t)function, "aiort_executor_run")) {
         return NULL;
     }
-    executor = executor ? executor : default_executor(loop);
+    executor = executor ? executor : aiort__default_executor(loop);
     job_t *job = executor ? job_new(loop, executor->pool, function, arg) : NULL;
     if (!job) {
         return NULL;
     }
-    executed_t *executed = aiort__special_new(loop, AIORT__CLASS_SPECIAL, sizeof(*executed),
-                                              cancel, destroy);
+    executed_t *executed =
+        aiort__special_new(loop, AIORT__CLASS_SPECIAL, sizeof(*executed), cancel, destroy);
     int err = executed ? 0 : UV_ENOMEM;
     if (!err) {
         job->executed = executed;
@@ -501,166 +465,4 @@ aiort_future_t *aiort_executor_run_at(const aiort_site_t *site, aiort_executor_t
     aiort__attach(loop, &executed->attached, on_close);
     aiort__ref(&executed->special.future.object);
     return &executed->special.future;
-}
-
-int aiort_to_thread_at(const aiort_site_t *site, aiort_work_fn function, void *arg, void **result)
-{
-    aiort_task_t *task = aiort_current_task();
-
-    if (!task) {
-        return aiort__fail(AIORT_ENOTASK);
-    }
-    aiort_future_t *future =
-        aiort_executor_run_at(site, NULL, task->future.object.loop, function, arg);
-    if (!future) {
-        return aiort_last_error();
-    }
-    int err = aiort__await_future(task, site, future, result);
-    aiort__unref(&future->object);
-    return err;
-}
-
-/* ---- A loop's default executor ---- */
-
-int aiort_loop_set_default_executor(aiort_loop_t *loop, aiort_executor_t *executor)
-{
-    int err = aiort__check_thread(loop, NULL, "aiort_loop_set_default_executor");
-
-    if (!err && loop->closed) {
-        err = AIORT_ELOOPCLOSED;
-    }
-    if (err) {
-        return aiort__fail(err);
-    }
-    aiort_executor_t *before = loop->executor;
-    loop->executor = aiort_ref(executor);
-    aiort_unref(before);
-    return 0;
-}
-
-static int wake(void *arg)
-{
-    aiort_future_t *waiter = arg;
-
-    if (waiter->object.state == AIORT_PENDING) {
-        aiort__future_finish(waiter, NULL);
-    }
-    return 0;
-}
-
-/* Waits with the handle in the pool's hands; takes it back. */
-static int wait_told(aiort_task_t *task, const aiort_site_t *site, pool_t *pool,
-                     aiort_handle_t *handle, aiort_future_t *waiter)
-{
-    pthread_mutex_lock(&pool->lock);
-    shut(pool);
-    bool gone = pool->threads == 0;
-    if (!gone) {
-        handle->object.next = (aiort__object_t *)pool->tell;
-        pool->tell = handle;
-    }
-    pthread_mutex_unlock(&pool->lock);
-    int err = gone ? 0 : aiort__await_future(task, site, waiter, NULL);
-    pthread_mutex_lock(&pool->lock);
-    bool ours = gone || take_tell_back(pool, handle);
-    if (!err && pool->threads > 0) {
-        err = UV_ETIMEDOUT;
-    }
-    pthread_mutex_unlock(&pool->lock);
-    if (ours) {
-        aiort__threadsafe_drop(handle);
-    } else {
-        aiort__threadsafe_cancel(handle); /* it may be on its way */
-    }
-    return err;
-}
-
-static int wait_for_threads(aiort_task_t *task, const aiort_site_t *site, pool_t *pool,
-                            double timeout)
-{
-    aiort_loop_t *loop = task->future.object.loop;
-    aiort_future_t *waiter = aiort__future_new(loop);
-    aiort_handle_t *handle = waiter ? aiort__threadsafe_handle(NULL, loop, wake, waiter) : NULL;
-    aiort_handle_t *timer = NULL;
-    int err = handle ? 0 : UV_ENOMEM;
-
-    if (!err && timeout < AIORT_NO_TIMEOUT) {
-        timer = aiort__timer_start(loop, aiort__now() + aiort__nanoseconds(timeout), wake, waiter);
-        err = timer ? 0 : UV_ENOMEM;
-    }
-    if (!err) {
-        aiort_ref(handle);
-        err = wait_told(task, site, pool, handle, waiter);
-        aiort_unref(handle);
-    } else if (handle) {
-        aiort__threadsafe_drop(handle);
-    }
-    if (timer) {
-        aiort__timer_stop(timer);
-    }
-    if (waiter) {
-        aiort__unref(&waiter->object);
-    }
-    return err ? aiort__fail(err) : 0;
-}
-
-int aiort_loop_shutdown_default_executor_at(const aiort_site_t *site, aiort_loop_t *loop,
-                                            double timeout)
-{
-    aiort_task_t *task = aiort_current_task();
-    int err = aiort__check_thread(loop, NULL, "aiort_loop_shutdown_default_executor");
-
-    if (!err && (!task || task->future.object.loop != loop)) {
-        err = AIORT_ENOTASK;
-    }
-    if (err || isnan(timeout)) {
-        return aiort__fail(err ? err : UV_EINVAL);
-    }
-    aiort_executor_t *executor = loop->executor;
-    loop->executor = NULL;
-    loop->executor_shut = true;
-    if (executor) {
-        err = wait_for_threads(task, site, executor->pool, timeout);
-        aiort_unref(executor);
-    }
-    return err;
-}
-
-enum { JOIN_TIMEOUT = 300 };
-
-static int finish(void *arg, void **result)
-{
-    aiort_loop_t *loop = arg;
-
-    (void)result;
-    if (aiort_loop_shutdown_default_executor_at(NULL, loop, JOIN_TIMEOUT) == UV_ETIMEDOUT) {
-        aiort_report_t report = {
-            .message = "The executor did not finishing joining its threads within 300 seconds.",
-        };
-        aiort__report(loop, &report);
-    }
-    return 0;
-}
-
-void aiort__executor_finish(aiort_loop_t *loop)
-{
-    static const aiort_site_t site = {NULL, NULL, "shutdown_default_executor", 0};
-
-    if (loop->executor) {
-        aiort_coroutine_t *coroutine = aiort_coroutine_new(&site, finish, loop, 0);
-        (void)aiort_loop_run_until_complete_at(NULL, loop, AIORT_AWAITABLE(coroutine), NULL);
-    }
-    loop->executor_shut = true;
-}
-
-void aiort__executor_close(aiort_loop_t *loop)
-{
-    aiort_executor_t *executor = loop->executor;
-
-    loop->executor = NULL;
-    loop->executor_shut = true;
-    if (executor) {
-        (void)aiort_executor_shutdown(executor, 0);
-        aiort_unref(executor);
-    }
 }

@@ -283,8 +283,8 @@ static int release_waiter(aiort_future_t *future, void *arg)
     return 0;
 }
 
-/* Cancels it and waits until it is done. Not by awaiting it: being cancelled meanwhile must end this
- * wait and not reach the future a second time. */
+/* Cancels it and waits until it is done. Not by awaiting it: being cancelled meanwhile must end
+ * this wait and not reach the future a second time. */
 static int cancel_and_wait(aiort_task_t *task, const aiort_site_t *site, aiort_future_t *future)
 {
     aiort_future_t *waiter = aiort__future_new(task->future.object.loop);
