@@ -468,7 +468,7 @@ static inline uint32_t aiort__ready(const aiort_loop_t *loop)
     return loop->pushed - loop->popped;
 }
 
-static inline uint32_t aiort__todo(const aiort_loop_t *loop)
+static inline uint32_t aiort__remaining(const aiort_loop_t *loop)
 {
     return loop->limit - loop->popped;
 }

@@ -80,7 +80,7 @@ static bool start(aiort_loop_t *loop, aiort_task_t *task)
 static inline aiort_task_t *next_task(aiort_loop_t *loop, const aiort_task_t *spare)
 {
     for (;;) {
-        if (aiort__todo(loop) == 0) {
+        if (aiort__remaining(loop) == 0) {
             if (aiort__ready(loop) == 0 || --loop->spins == 0 || loop->stopping ||
                 atomic_load_explicit(&loop->incoming, memory_order_relaxed) != NULL) {
                 return NULL;
@@ -181,7 +181,7 @@ void aiort__run_ready(aiort_loop_t *loop)
 {
     loop->limit = loop->pushed;
     loop->iterations++;
-    while (aiort__todo(loop) > 0) {
+    while (aiort__remaining(loop) > 0) {
         aiort__object_t *object = aiort__pop(loop);
         if (object->kind == AIORT_KIND_HANDLE) {
             aiort__handle_run(loop, (aiort_handle_t *)object);

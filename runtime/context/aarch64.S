@@ -68,6 +68,53 @@
         .cfi_restore \b
         .endm
 
+/* Where a suspended context's registers are, its CFA being the end of its frame. */
+        .macro saved_at_cfa
+        .cfi_rel_offset x29, 0
+        .cfi_rel_offset x30, 8
+        .cfi_rel_offset x19, 16
+        .cfi_rel_offset x20, 24
+        .cfi_rel_offset x21, 32
+        .cfi_rel_offset x22, 40
+        .cfi_rel_offset x23, 48
+        .cfi_rel_offset x24, 56
+        .cfi_rel_offset x25, 64
+        .cfi_rel_offset x26, 72
+        .cfi_rel_offset x27, 80
+        .cfi_rel_offset x28, 88
+        .cfi_rel_offset d8, 96
+        .cfi_rel_offset d9, 104
+        .cfi_rel_offset d10, 112
+        .cfi_rel_offset d11, 120
+        .cfi_rel_offset d12, 128
+        .cfi_rel_offset d13, 136
+        .cfi_rel_offset d14, 144
+        .cfi_rel_offset d15, 152
+        .endm
+
+/* Takes up the context whose frame sp points to. */
+        .macro resume
+#if defined(AIORT_CONTEXT_FPU)
+        ldr     x9, [sp, #160]
+        msr     fpcr, x9
+#endif
+        load    d14, d15, 144
+        load    d12, d13, 128
+        load    d10, d11, 112
+        load    d8, d9, 96
+        load    x27, x28, 80
+        load    x25, x26, 64
+        load    x23, x24, 48
+        load    x21, x22, 32
+        load    x19, x20, 16
+        ldp     x29, x30, [sp], #FRAME_SIZE
+        .cfi_def_cfa_offset 0
+        .cfi_restore x29
+        .cfi_restore x30
+        authenticate
+        ret
+        .endm
+
 /* void aiort__context_switch(void **save_sp: x0, void *to_sp: x1) */
         .globl  aiort__context_switch
         .hidden aiort__context_switch
@@ -97,25 +144,7 @@ aiort__context_switch:
         mov     x9, sp
         str     x9, [x0]
         mov     sp, x1
-#if defined(AIORT_CONTEXT_FPU)
-        ldr     x9, [sp, #160]
-        msr     fpcr, x9
-#endif
-        load    d14, d15, 144
-        load    d12, d13, 128
-        load    d10, d11, 112
-        load    d8, d9, 96
-        load    x27, x28, 80
-        load    x25, x26, 64
-        load    x23, x24, 48
-        load    x21, x22, 32
-        load    x19, x20, 16
-        ldp     x29, x30, [sp], #FRAME_SIZE
-        .cfi_def_cfa_offset 0
-        .cfi_restore x29
-        .cfi_restore x30
-        authenticate
-        ret
+        resume
         .cfi_endproc
         .size   aiort__context_switch, . - aiort__context_switch
 
@@ -139,45 +168,8 @@ aiort__context_start:
 #if HAS_PAC
         .cfi_negate_ra_state
 #endif
-        .cfi_rel_offset x29, 0
-        .cfi_rel_offset x30, 8
-        .cfi_rel_offset x19, 16
-        .cfi_rel_offset x20, 24
-        .cfi_rel_offset x21, 32
-        .cfi_rel_offset x22, 40
-        .cfi_rel_offset x23, 48
-        .cfi_rel_offset x24, 56
-        .cfi_rel_offset x25, 64
-        .cfi_rel_offset x26, 72
-        .cfi_rel_offset x27, 80
-        .cfi_rel_offset x28, 88
-        .cfi_rel_offset d8, 96
-        .cfi_rel_offset d9, 104
-        .cfi_rel_offset d10, 112
-        .cfi_rel_offset d11, 120
-        .cfi_rel_offset d12, 128
-        .cfi_rel_offset d13, 136
-        .cfi_rel_offset d14, 144
-        .cfi_rel_offset d15, 152
-#if defined(AIORT_CONTEXT_FPU)
-        ldr     x9, [sp, #160]
-        msr     fpcr, x9
-#endif
-        load    d14, d15, 144
-        load    d12, d13, 128
-        load    d10, d11, 112
-        load    d8, d9, 96
-        load    x27, x28, 80
-        load    x25, x26, 64
-        load    x23, x24, 48
-        load    x21, x22, 32
-        load    x19, x20, 16
-        ldp     x29, x30, [sp], #FRAME_SIZE
-        .cfi_def_cfa_offset 0
-        .cfi_restore x29
-        .cfi_restore x30
-        authenticate
-        ret
+        saved_at_cfa
+        resume
         .cfi_endproc
         .size   aiort__context_start, . - aiort__context_start
 
@@ -234,26 +226,7 @@ aiort__context_walk:
         mov     x29, x0
         .cfi_remember_state
         .cfi_def_cfa x29, FRAME_SIZE
-        .cfi_rel_offset x29, 0
-        .cfi_rel_offset x30, 8
-        .cfi_rel_offset x19, 16
-        .cfi_rel_offset x20, 24
-        .cfi_rel_offset x21, 32
-        .cfi_rel_offset x22, 40
-        .cfi_rel_offset x23, 48
-        .cfi_rel_offset x24, 56
-        .cfi_rel_offset x25, 64
-        .cfi_rel_offset x26, 72
-        .cfi_rel_offset x27, 80
-        .cfi_rel_offset x28, 88
-        .cfi_rel_offset d8, 96
-        .cfi_rel_offset d9, 104
-        .cfi_rel_offset d10, 112
-        .cfi_rel_offset d11, 120
-        .cfi_rel_offset d12, 128
-        .cfi_rel_offset d13, 136
-        .cfi_rel_offset d14, 144
-        .cfi_rel_offset d15, 152
+        saved_at_cfa
         mov     x0, x2
         blr     x1
         nop                     /* see above */

@@ -35,6 +35,22 @@
         .cfi_restore %\reg
         .endm
 
+/* All of a suspended context but its return address, which rsp points to afterwards. */
+        .macro load_all
+#if FPU_SIZE
+        ldmxcsr (%rsp)
+        fldcw   4(%rsp)
+        addq    $FPU_SIZE, %rsp
+        .cfi_adjust_cfa_offset -FPU_SIZE
+#endif
+        load    r15
+        load    r14
+        load    r13
+        load    r12
+        load    rbx
+        load    rbp
+        .endm
+
 /* void aiort__context_switch(void **save_sp: rdi, void *to_sp: rsi) */
         .globl  aiort__context_switch
         .hidden aiort__context_switch
@@ -57,18 +73,7 @@ aiort__context_switch:
 #endif
         movq    %rsp, (%rdi)
         movq    %rsi, %rsp
-#if FPU_SIZE
-        ldmxcsr (%rsp)
-        fldcw   4(%rsp)
-        addq    $FPU_SIZE, %rsp
-        .cfi_adjust_cfa_offset -FPU_SIZE
-#endif
-        load    r15
-        load    r14
-        load    r13
-        load    r12
-        load    rbx
-        load    rbp
+        load_all
         ret
         .cfi_endproc
         .size   aiort__context_switch, . - aiort__context_switch
@@ -100,18 +105,7 @@ aiort__context_start:
         .cfi_offset %r13, -40
         .cfi_offset %r14, -48
         .cfi_offset %r15, -56
-#if FPU_SIZE
-        ldmxcsr (%rsp)
-        fldcw   4(%rsp)
-        addq    $FPU_SIZE, %rsp
-        .cfi_adjust_cfa_offset -FPU_SIZE
-#endif
-        load    r15
-        load    r14
-        load    r13
-        load    r12
-        load    rbx
-        load    rbp
+        load_all
         addq    $8, %rsp
         .cfi_adjust_cfa_offset -8
         notrack jmp *-8(%rsp)
