@@ -170,6 +170,8 @@ def judge(log, program, form, source, truth):
                 problems.append("no frame of the program in stack '%s'" % stack["role"])
             found, places = judge_frames(ours, form, truth, notes.group(1) if notes else None)
             problems += found
+            if stack["role"] == "running":  # where a thread happened to be: the line is chance
+                places = [place[:2] for place in places]
             stacks.append((stack["role"], places))
         texts = {key: value for key, value in record.items() if key not in ("stacks", "hint")}
         for text in set(strings_of(texts)):
@@ -221,8 +223,12 @@ def test(demo, bug, flags):
             return [("code", ["-g changes the code: nothing can be said"])]
         results, expected = [], None
         for form in FORMS:
-            problems, stacks = judge(run(paths[form], {"AIODEBUG_FORMAT": "json"}), paths[form], form, source,
-                                     truth)
+            # Again when a thread was caught between its frames, as another thread's stack may be.
+            for _ in range(3):
+                log = run(paths[form], {"AIODEBUG_FORMAT": "json"})
+                problems, stacks = judge(log, paths[form], form, source, truth)
+                if ("running", []) not in stacks:
+                    break
             if not stacks:
                 problems.append("nothing was logged")
             expected = expected or stacks
