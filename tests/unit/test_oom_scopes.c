@@ -6,6 +6,8 @@
  */
 #include "allocator.h"
 
+#include <unistd.h>
+
 static int fail_soon(void *arg, void **result)
 {
     (void)arg;
@@ -125,6 +127,14 @@ static int run_scenario(void *arg, void **result)
     return ((const scenario_t *)arg)->run();
 }
 
+/* The last thread of a pool gives the pool back while it ends, and nobody waits for it. */
+static long left_in_the_end(void)
+{
+    for (int i = 0; i < 5000 && allocator_live() != 0; i++)
+        usleep(1000);
+    return allocator_live();
+}
+
 /* Each allocation is refused once; then, with for_good, all from one on are. */
 static void refuse_each(int (*run)(void), int expected)
 {
@@ -141,7 +151,7 @@ static void refuse_each(int (*run)(void), int expected)
         if (err != expected)
             assert_code(err, refused ? UV_ENOMEM : expected);
         forget_error();
-        assert_int_equal(allocator_live(), 0);
+        assert_int_equal(left_in_the_end(), 0);
         if (refused == 0)
             break;
         refusals++;

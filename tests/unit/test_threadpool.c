@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-static pthread_t worker;
+static _Atomic pthread_t worker;
 static atomic_int started, ended, go;
 static char thing[] = "thing", file[] = "file";
 
