@@ -26,18 +26,27 @@ static inline void release_dead(aiort_loop_t *loop)
 
 /*
  * The only call of aiort__context_switch(): with a second one, and with what a plain `ret` could
- * not predict, every switch would cost three times as much. to NULL is the hub.
+ * not predict, every switch would cost three times as much.
  */
-__attribute__((noinline)) static void switch_stacks(aiort_loop_t *loop, void **save,
-                                                    aiort__fiber_t *from, aiort_task_t *to,
-                                                    bool dies)
+__attribute__((noinline)) static void switch_to(aiort_loop_t *loop, void **save, void *sp,
+                                                aiort__fiber_t *from, const aiort__fiber_t *to,
+                                                bool dies)
+{
+    aiort__fiber_before(from, to, dies);
+    aiort__context_switch(save, sp);
+    aiort__fiber_after(from);
+    release_dead(loop);
+}
+
+/* The choice between a task and the hub is made out here: in there the compiler would make two calls
+ * of the one, a call for each. */
+static inline void switch_stacks(aiort_loop_t *loop, void **save, aiort__fiber_t *from,
+                                 aiort_task_t *to, bool dies)
 {
     loop->current = to;
     loop->running_object = to;
-    aiort__fiber_before(from, to ? &to->fiber : &loop->hub_fiber, dies);
-    aiort__context_switch(save, to ? to->sp : loop->hub_sp);
-    aiort__fiber_after(from);
-    release_dead(loop);
+    switch_to(loop, save, to ? to->sp : loop->hub_sp, from, to ? &to->fiber : &loop->hub_fiber,
+              dies);
 }
 
 /* Marks a task as running on this stack. */
