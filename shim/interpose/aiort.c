@@ -98,11 +98,12 @@ AIODEBUG_INTERPOSE void aiort_instrument_step(aiort_loop_t *loop, void *ended)
 {
     aiodebug_thread_t *thread = &aiodebug_thread;
     uint64_t now = aiodebug_ticks();
-    uint64_t took = now - thread->last;
+    /* Signed: a thread that moves to another processor may find its counter a moment behind. */
+    int64_t took = (int64_t)(now - thread->last);
 
     thread->last = now;
     if (__builtin_expect(took >= thread->slow && at_work(), 0)) {
-        aiodebug_check_slow_step(loop, ended, took);
+        aiodebug_check_slow_step(loop, ended, (uint64_t)took);
         thread->last = aiodebug_ticks();
     }
 }
@@ -119,7 +120,8 @@ AIODEBUG_INTERPOSE void aiort_instrument_poll(aiort_loop_t *loop, double timeout
         return;
     }
     if (aiodebug_aiort->debug(loop)) {
-        aiodebug_check_poll(loop, timeout, aiodebug_ticks() - thread->poll_start, events);
+        int64_t took = (int64_t)(aiodebug_ticks() - thread->poll_start);
+        aiodebug_check_poll(loop, timeout, took > 0 ? (uint64_t)took : 0, events);
     }
     aiodebug_runtime_thresholds();
     thread->last = aiodebug_ticks();
@@ -166,12 +168,8 @@ AIODEBUG_INTERPOSE int aiort_instrument_set_debug(aiort_loop_t *loop, int enable
 
     if (at_work() && aiodebug_thread.loop == loop) {
         /* The runtime keeps the answer after this returns; the next poll reads both thresholds. */
-        aiodebug_thread.slow = UINT64_MAX;
-        if (on) {
-            aiodebug_thread.slow =
-                aiodebug_ticks_from_seconds(aiodebug_runtime_slow_seconds(loop));
-            aiodebug_thread.last = aiodebug_ticks();
-        }
+        aiodebug_thread.slow = on ? aiodebug_runtime_slow_ticks(loop) : INT64_MAX;
+        aiodebug_thread.last = aiodebug_ticks();
     }
     return on;
 }

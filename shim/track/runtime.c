@@ -2,7 +2,6 @@
 /* What the shim knows of libaiort; see runtime.h. */
 #include "runtime.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -30,17 +29,19 @@ double aiodebug_runtime_slow_seconds(const aiort_loop_t *loop)
     return own >= 0 ? own : aiodebug_config.slow_callback;
 }
 
+int64_t aiodebug_runtime_slow_ticks(const aiort_loop_t *loop)
+{
+    uint64_t ticks = aiodebug_ticks_from_seconds(aiodebug_runtime_slow_seconds(loop));
+
+    return ticks < INT64_MAX ? (int64_t)ticks : INT64_MAX;
+}
+
 void aiodebug_runtime_thresholds(void)
 {
     aiort_loop_t *loop = aiodebug_thread.loop;
 
-    aiodebug_thread.slow = UINT64_MAX;
-    if (loop && aiodebug_aiort->debug(loop)) {
-        double seconds = aiodebug_runtime_slow_seconds(loop);
-        if (!isinf(seconds)) {
-            aiodebug_thread.slow = aiodebug_ticks_from_seconds(seconds);
-        }
-    }
+    aiodebug_thread.slow =
+        loop && aiodebug_aiort->debug(loop) ? aiodebug_runtime_slow_ticks(loop) : INT64_MAX;
 }
 
 void aiodebug_runtime_running(aiort_loop_t *loop)

@@ -22,7 +22,7 @@ void aiodebug_runtime_attach(const aiort_instrument_api_t *api);
 typedef struct {
     aiort_loop_t *loop;   /* that runs in this thread, or NULL */
     uint64_t last;        /* ticks at the end of the last step */
-    uint64_t slow;        /* ticks from which a step is slow; UINT64_MAX: never */
+    int64_t slow;         /* ticks from which a step is slow; INT64_MAX: never */
     uint64_t poll_start;  /* ticks */
     bool building;        /* a record is being built: reprs keep references (report/record.h) */
 } aiodebug_thread_t;
@@ -34,6 +34,7 @@ void aiodebug_runtime_running(aiort_loop_t *loop);
 /* Reads the thresholds of the loop again: they, or its debug mode, may have been changed. */
 void aiodebug_runtime_thresholds(void);
 double aiodebug_runtime_slow_seconds(const aiort_loop_t *loop);
+int64_t aiodebug_runtime_slow_ticks(const aiort_loop_t *loop);
 
 /* Every loop that was made and not closed. A loop's memory never goes before it is closed, so what
  * is in the list may be looked at. The functions lock a mutex: they are for what happens once in a
