@@ -90,7 +90,7 @@ NOINLINE void *spawn(void *arg)
     return NULL;
 }
 
-/* Asleep nearly all the time: none of its naps may be cut short. It may be caught between two
+/* Asleep nearly all the time: its naps must not be cut short. It may be caught between two
  * naps, so a nap that another one follows at once is not proof; a long one is. */
 NOINLINE void *nap(void *arg)
 {
@@ -144,7 +144,10 @@ int main(int argc, char **argv)
     check(got > asked / 2, "stress: others' stacks", "%lu of %lu", got, asked);
     check(atomic_load(&captures) > 1000, "stress: captures", "%lu", (unsigned long)captures);
     check(atomic_load(&loads) > 10, "stress: libraries", "%lu", (unsigned long)loads);
-    check(atomic_load(&short_naps) == 0, "stress: no sleep is cut short", "%d of %lu",
+    /* A thread that falls asleep in the microseconds between the look at it and the signal is the
+     * one case left (threads.c). Were sleepers signalled, all of the naps would be cut short: each
+     * is looked at some hundred times. */
+    check(atomic_load(&short_naps) <= 2, "stress: sleeps are not cut short", "%d of %lu",
           atomic_load(&short_naps), (unsigned long)naps);
     return check_failures != 0;
 }
