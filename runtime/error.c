@@ -189,28 +189,9 @@ AIORT__COLD static void watch_thread_end(uintptr_t *slot)
     }
 }
 
-/* A thread's own current error goes when the thread does. */
-static pthread_key_t thread_ends;
-static pthread_once_t thread_ends_once = PTHREAD_ONCE_INIT;
-
-static void drop_thread_error(void *tls)
-{
-    aiort__clear_error_slot(&((aiort__tls_t *)tls)->current_error);
-}
-
-static void make_thread_ends(void)
-{
-    pthread_key_create(&thread_ends, drop_thread_error);
-}
-
 static void set_slot(uintptr_t *slot, uintptr_t value)
 {
     uintptr_t old = *slot;
-
-    if (slot == &aiort__tls.current_error && value && !(value & 1)) {
-        pthread_once(&thread_ends_once, make_thread_ends);
-        pthread_setspecific(thread_ends, &aiort__tls);
-    }
 
     if (slot == &aiort__tls.current_error && !(value & 1) && (old == 0 || (old & 1))) {
         watch_thread_end(slot);

@@ -184,6 +184,16 @@ void aiort__handle_run_special(aiort_loop_t *loop, aiort_handle_t *handle)
     loop->running_object = NULL;
 }
 
+void aiort__handle_cancel(aiort_handle_t *handle)
+{
+    if (!(handle->object.flags & AIORT__CANCELLED)) {
+        handle->object.flags |= AIORT__CANCELLED;
+        if (handle->object.state == AIORT__IN_TIMERS) {
+            handle->object.loop->cancelled_timers++;
+        }
+    }
+}
+
 int aiort_handle_cancel(aiort_handle_t *handle)
 {
     aiort_loop_t *loop = handle->object.loop;
@@ -196,12 +206,7 @@ int aiort_handle_cancel(aiort_handle_t *handle)
     if (err) {
         return aiort__fail(err);
     }
-    if (!(handle->object.flags & AIORT__CANCELLED)) {
-        handle->object.flags |= AIORT__CANCELLED;
-        if (handle->object.state == AIORT__IN_TIMERS) {
-            loop->cancelled_timers++;
-        }
-    }
+    aiort__handle_cancel(handle);
     return 0;
 }
 

@@ -457,6 +457,8 @@ AIORT__HIDDEN void aiort__incoming_drain(aiort_loop_t *loop);
 /* A timer of the runtime's own: no trace, no site. */
 AIORT__HIDDEN aiort_handle_t *aiort__timer_start(aiort_loop_t *loop, uint64_t when,
                                                  aiort_callback_fn callback, void *arg);
+/* Marks a handle that belongs to the loop's thread as cancelled. */
+AIORT__HIDDEN void aiort__handle_cancel(aiort_handle_t *handle);
 /* Cancels it and gives the reference back. */
 AIORT__HIDDEN void aiort__timer_stop(aiort_handle_t *handle);
 
@@ -651,7 +653,7 @@ AIORT__HIDDEN void aiort__concurrent_dropped(aiort_handle_t *handle);
 AIORT__HIDDEN struct aiort__context *aiort__context_ref(struct aiort__context *context);
 AIORT__HIDDEN void aiort__context_unref(struct aiort__context *context);
 
-/* ---- threadpool.c ---- */
+/* ---- default_executor.c ---- */
 
 /* At the end of aiort_run(): waits for the default executor's threads while the loop runs. */
 AIORT__HIDDEN void aiort__executor_finish(aiort_loop_t *loop);

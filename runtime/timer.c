@@ -274,12 +274,7 @@ aiort_handle_t *aiort__timer_start(aiort_loop_t *loop, uint64_t when, aiort_call
 
 void aiort__timer_stop(aiort_handle_t *handle)
 {
-    if (!(handle->object.flags & AIORT__CANCELLED)) {
-        handle->object.flags |= AIORT__CANCELLED;
-        if (handle->object.state == AIORT__IN_TIMERS) {
-            handle->object.loop->cancelled_timers++;
-        }
-    }
+    aiort__handle_cancel(handle);
     aiort__unref(&handle->object);
 }
 
