@@ -142,10 +142,13 @@ INCLUDES_runtime := -Iruntime -Iruntime/include
 INCLUDES_shim := -Ishim -Iruntime/include
 INCLUDES_tests := -Iruntime/include -Iruntime -Ishim -Itests/unit
 
+# libaiort's calls of libuv are told from the program's by their return address: none may be a jump.
+CODEGEN_runtime := -fno-optimize-sibling-calls
+
 # One file's own flags, when it needs some: FLAGS_runtime/task.c := -fno-stack-protector, say. None does now:
 # with every hardening flag off, the benchmarks come out the same.
 
-CC_COMMAND = $(CC) $(BASE_CFLAGS) $(DEFINES) $(INCLUDES_$(firstword $(subst /, ,$<))) $(UV_CFLAGS) \
+CC_COMMAND = $(CC) $(BASE_CFLAGS) $(CODEGEN_$(firstword $(subst /, ,$<))) $(DEFINES) $(INCLUDES_$(firstword $(subst /, ,$<))) $(UV_CFLAGS) \
 	$(CPPFLAGS) $(CFLAGS) $(FLAGS_$<) -MMD -MP
 
 ifeq ($(V),1)
@@ -187,7 +190,7 @@ runtime: $(filter-out %/libaiodebug.so,$(LIBS))
 # ------------------------------------------------------------------------------------------------ rules
 
 # Other flags, another compiler of the same name, another set of sources in an archive: build anew.
-FLAGS_NOW := $(CC) $(BASE_CFLAGS) $(DEFINES) $(UV_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
+FLAGS_NOW := $(CC) $(BASE_CFLAGS) $(CODEGEN_runtime) $(DEFINES) $(UV_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
 .PHONY: FORCE
 FORCE:
 $(B)/flags: FORCE
