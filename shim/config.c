@@ -67,12 +67,13 @@ typedef bool parse_t(const char *text, void *field);
 static bool parse_main_switch(const char *text, void *field)
 {
     aiodebug_config_t *config = field;
-    bool help = strcmp(text, "help") == 0;
-    if (!help && strcmp(text, "0") != 0 && strcmp(text, "1") != 0) {
+    bool help = strcmp(text, "help") == 0, help_json = strcmp(text, "help-json") == 0;
+    if (!help && !help_json && strcmp(text, "0") != 0 && strcmp(text, "1") != 0) {
         return false;
     }
     config->help = help;
-    config->enabled = help || *text == '1';
+    config->help_json = help_json;
+    config->enabled = help || help_json || *text == '1';
     return true;
 }
 
@@ -286,8 +287,9 @@ static const char seconds[] = "seconds, such as 0.15, or 150ms";
 static const char seconds_or_off[] = "seconds, such as 0.15, or 150ms, or `off`";
 
 static const variable_t variables[] = {
-    {"AIODEBUG", "1", "0, 1 or `help`",
-     "0: the shim stays inert; `help`: this page is printed on stderr and the program goes on",
+    {"AIODEBUG", "1", "0, 1, `help` or `help-json`",
+     "0: the shim stays inert; `help`: this page is printed on stderr and the program goes on; "
+     "`help-json`: the same as one JSON object",
      parse_main_switch, 0},
     {"AIODEBUG_SLOW_CALLBACK", "0.1", seconds,
      "seconds from which a callback or a task step is slow; 0: every one is reported",
@@ -457,7 +459,7 @@ void aiodebug_config_load(void)
     }
     /* A set-user-id program must not be made to write files by whoever starts it. */
     if (getauxval(AT_SECURE)) {
-        aiodebug_config.enabled = aiodebug_config.help = false;
+        aiodebug_config.enabled = aiodebug_config.help = aiodebug_config.help_json = false;
     }
     if (!aiodebug_config.enabled) {
         aiodebug_config.checks = 0;

@@ -24,7 +24,8 @@ typedef enum { AIODEBUG_FORMAT_TEXT, AIODEBUG_FORMAT_JSON } aiodebug_format_t;
 
 typedef struct {
     bool enabled;
-    bool help; /* AIODEBUG=help: print the table, then go on */
+    bool help;      /* AIODEBUG=help: print the table, then go on */
+    bool help_json; /* AIODEBUG=help-json: the same for scripts/aiodebug and the like */
     /* Seconds. `off` is INFINITY, so that `elapsed >= threshold` is never true; turn one into
      * clock ticks only after isinf(). */
     double slow_callback, slow_iteration, slow_poll, slow_queue, blocking, hang;

@@ -180,6 +180,9 @@ __attribute__((constructor)) static void construct(void)
     if (aiodebug_config.help) {
         aiodebug_config_print_markdown(STDERR_FILENO);
     }
+    if (aiodebug_config.help_json) {
+        aiodebug_config_print_json(STDERR_FILENO);
+    }
     errno = saved;
 }
 

@@ -52,7 +52,7 @@ complaint() {
 seconds="seconds, such as 0.15, or 150ms"
 list="\`all\`, or slugs separated by commas, of which \`-slug\` leaves one out (AIODEBUG=help lists them)"
 log="\`stderr\`, \`fd:N\`, or a path; of % only %p, %e and %% may follow"
-complaint AIODEBUG yes "0, 1 or \`help\`" 1
+complaint AIODEBUG yes "0, 1, \`help\` or \`help-json\`" 1
 complaint AIODEBUG_SLOW_CALLBACK fast "$seconds" 0.1
 complaint AIODEBUG_SLOW_CALLBACK -1 "$seconds" 0.1
 complaint AIODEBUG_SLOW_CALLBACK off "$seconds" 0.1
