@@ -239,6 +239,10 @@ void aiort__destroy(aiort__object_t *object)
     case AIORT_KIND_BARRIER:
     case AIORT_KIND_EXECUTOR:
     case AIORT_KIND_CONTEXT_VAR:
+    case AIORT_KIND_STREAM_READER:
+    case AIORT_KIND_STREAM_WRITER:
+    case AIORT_KIND_TRANSPORT:
+    case AIORT_KIND_SERVER:
         ((aiort__extended_t *)object)->destroy(object);
         return;
     }

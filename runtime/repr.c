@@ -382,6 +382,10 @@ static void put_repr(out_t *out, const void *object)
     case AIORT_KIND_BARRIER:
     case AIORT_KIND_EXECUTOR:
     case AIORT_KIND_CONTEXT_VAR:
+    case AIORT_KIND_STREAM_READER:
+    case AIORT_KIND_STREAM_WRITER:
+    case AIORT_KIND_TRANSPORT:
+    case AIORT_KIND_SERVER:
         put_extended(out, object);
         break;
     }

@@ -48,6 +48,13 @@ void aiort_instrument_destroyed(aiort_kind_t kind, void *object)
     (void)object;
 }
 
+void aiort_instrument_open(aiort_loop_t *loop, void *object, int open)
+{
+    (void)loop;
+    (void)object;
+    (void)open;
+}
+
 void aiort_instrument_running(aiort_loop_t *loop, int running)
 {
     (void)loop;

@@ -13,6 +13,7 @@
     X(aiort_instrument_step)                                                                       \
     X(aiort_instrument_awaited)                                                                    \
     X(aiort_instrument_destroyed)                                                                  \
+    X(aiort_instrument_open)                                                                       \
     X(aiort_instrument_running)                                                                    \
     X(aiort_instrument_poll)                                                                       \
     X(aiort_instrument_close)                                                                      \

@@ -20,7 +20,10 @@
  *  11. synchronisation   events, locks, conditions, semaphores, barriers
  *  12. executors         threads of the program's own for blocking work
  *  13. context variables values that flow from a task into those it makes
- *  14. instrumentation   the stable interface for debuggers and profilers (libaiodebug uses it)
+ *  14. streams           connections: readers, writers, transports
+ *  15. servers           a coroutine for each connection that comes in
+ *  16. pipes             pipes, standard input and output as streams
+ *  17. instrumentation   the stable interface for debuggers and profilers (libaiodebug uses it)
  *
  * How to read a contract. Each function says one of
  *
@@ -98,13 +101,15 @@ AIORT_EXTERN const char *aiort_version(void);
     XX(EGROUP, -7021, "unhandled errors in a TaskGroup")                                           \
     XX(ESHUTDOWN, -7022, "Executor shutdown has been called")                                      \
     XX(EMISUSE, -7023, "operation not allowed in this state")                                      \
-    XX(EBROKEN, -7024, "Barrier is broken")
+    XX(EBROKEN, -7024, "Barrier is broken")                                                        \
+    XX(EINCOMPLETE, -7025, "the end came before all that was to be read")                          \
+    XX(ELIMIT, -7026, "more than the limit of the reader")
 
 enum {
 #define AIORT_ERRNO_ENUM(name, code, text) AIORT_##name = (code),
     AIORT_ERRNO_MAP(AIORT_ERRNO_ENUM)
 #undef AIORT_ERRNO_ENUM
-        AIORT_ERRNO_LAST = -7025
+        AIORT_ERRNO_LAST = -7027
 };
 
 /* The name of a code ("EINVAL", "ELOOPCLOSED"); "E12345" for a code that is nobody's. any thread. */
@@ -139,7 +144,11 @@ typedef enum {
     AIORT_KIND_SEMAPHORE = 13,
     AIORT_KIND_BARRIER = 14,
     AIORT_KIND_EXECUTOR = 15,
-    AIORT_KIND_CONTEXT_VAR = 16
+    AIORT_KIND_CONTEXT_VAR = 16,
+    AIORT_KIND_STREAM_READER = 17,
+    AIORT_KIND_STREAM_WRITER = 18,
+    AIORT_KIND_TRANSPORT = 19,
+    AIORT_KIND_SERVER = 20
 } aiort_kind_t;
 
 /*
@@ -1116,7 +1125,353 @@ AIORT_EXTERN void *aiort_context_var_get(const aiort_context_var_t *var);
  * UV_ENOMEM. any thread. asyncio: ContextVar.set() */
 AIORT_EXTERN int aiort_context_var_set(aiort_context_var_t *var, void *value);
 
-/* ---- 14. Instrumentation ----------------------------------------------------------------- */
+/* ---- 14. Streams ------------------------------------------------------------------------- */
+
+/*
+ * A connection is a reader and a writer, over a transport. The first transport makes the process
+ * ignore SIGPIPE, unless it does something else with it: who writes gets UV_EPIPE.
+ *
+ *     aiort_stream_reader_t *reader;
+ *     aiort_stream_writer_t *writer;
+ *     int err = aiort_open_connection("localhost", 8888, NULL, &reader, &writer);
+ *     if (!err) {
+ *         const char *line;
+ *         aiort_stream_write(writer, "hello\n", 6);
+ *         err = aiort_stream_drain(writer);
+ *         ssize_t n = err ? err : aiort_stream_readline(reader, &line);
+ *         aiort_stream_close(writer);
+ *         aiort_stream_wait_closed(writer);
+ *         aiort_unref(reader);
+ *         aiort_unref(writer);
+ *     }
+ *
+ * The last reference to a writer closes its connection when nobody did; AIODEBUG_RESOURCE=1 says so.
+ * Being cancelled in any of the functions that wait takes nothing out of a reader.
+ */
+typedef struct aiort_stream_reader_s aiort_stream_reader_t; /* asyncio: StreamReader */
+typedef struct aiort_stream_writer_s aiort_stream_writer_t; /* asyncio: StreamWriter */
+typedef struct aiort_transport_s aiort_transport_t;         /* asyncio: Transport */
+typedef struct aiort_server_s aiort_server_t;               /* asyncio: Server */
+
+enum { AIORT_STREAM_LIMIT = 64 * 1024 }; /* bytes; the default limit of a reader */
+
+typedef struct {
+    size_t limit;           /* of the reader; 0: AIORT_STREAM_LIMIT */
+    int family;             /* AF_INET, AF_INET6; 0: any */
+    const char *local_host; /* address to connect from; NULL: any */
+    int local_port;         /* 0: any */
+    /* Seconds after which the next address is tried beside the one that does not answer (RFC 8305);
+     * 0: one after another. asyncio: happy_eyeballs_delay, interleave */
+    double happy_eyeballs_delay;
+} aiort_connection_options_t;
+
+/*
+ * Connects to a host (a name, which libuv's pool resolves, or an address) and a port; options may be
+ * NULL. 0 with a new reference each to *reader and *writer. Every address is tried; when all fail,
+ * the code of the last one, and the message has them all. UV_EINVAL (no host, port outside of 0 to
+ * 65535), UV_EAI_NONAME and its like, AIORT_ENOTASK, UV_ENOMEM. SUSPENDS.
+ * asyncio: open_connection()
+ */
+#define aiort_open_connection(host, port, options, reader, writer)                                 \
+    AIORT__CALL(int, aiort_open_connection_at(AIORT_SITE(NULL), (host), (port), (options),         \
+                (reader), (writer)))
+AIORT_EXTERN int aiort_open_connection_at(const aiort_site_t *site, const char *host, int port,
+                                          const aiort_connection_options_t *options,
+                                          aiort_stream_reader_t **reader,
+                                          aiort_stream_writer_t **writer);
+
+/* The same to a Unix socket; a path that begins with a NUL byte is an abstract one, and length says
+ * how long it is (0: up to the NUL). SUSPENDS. asyncio: open_unix_connection() */
+#define aiort_open_unix_connection(path, length, options, reader, writer)                          \
+    AIORT__CALL(int, aiort_open_unix_connection_at(AIORT_SITE(NULL), (path), (length), (options),  \
+                (reader), (writer)))
+AIORT_EXTERN int aiort_open_unix_connection_at(const aiort_site_t *site, const char *path,
+                                               size_t length,
+                                               const aiort_connection_options_t *options,
+                                               aiort_stream_reader_t **reader,
+                                               aiort_stream_writer_t **writer);
+
+/* A connection over a socket that is connected already, which it takes over (not on failure).
+ * UV_EINVAL when it is no stream socket. never suspends. asyncio: open_connection(sock=...) */
+#define aiort_open_socket(fd, options, reader, writer)                                             \
+    AIORT__CALL(int, aiort_open_socket_at(AIORT_SITE(NULL), (fd), (options), (reader), (writer)))
+AIORT_EXTERN int aiort_open_socket_at(const aiort_site_t *site, int fd,
+                                      const aiort_connection_options_t *options,
+                                      aiort_stream_reader_t **reader,
+                                      aiort_stream_writer_t **writer);
+
+/* -- The reader -- */
+
+/*
+ * Each of these waits until it has what it is asked for. One task at a time may wait
+ * (AIORT_EMISUSE). UV_ECANCELED and AIORT_ECLOSED as aiort_await(); the error that ended the
+ * connection (UV_ECONNRESET, ...), at every call. What *data gets is the reader's own memory, valid
+ * until the next call with this reader, and followed by a NUL byte.
+ */
+
+/* At most n bytes, at least one; 0 at the end (and for n 0). SUSPENDS (not when there are any).
+ * asyncio: StreamReader.read(n) */
+#define aiort_stream_read(reader, buffer, n)                                                       \
+    AIORT__CALL(ssize_t, aiort_stream_read_at(AIORT_SITE(NULL), (reader), (buffer), (n)))
+AIORT_EXTERN ssize_t aiort_stream_read_at(const aiort_site_t *site, aiort_stream_reader_t *reader,
+                                          void *buffer, size_t n);
+
+/* All up to the end; returns how many bytes. SUSPENDS. asyncio: StreamReader.read(-1) */
+#define aiort_stream_read_all(reader, data)                                                        \
+    AIORT__CALL(ssize_t, aiort_stream_read_all_at(AIORT_SITE(NULL), (reader), (data)))
+AIORT_EXTERN ssize_t aiort_stream_read_all_at(const aiort_site_t *site,
+                                              aiort_stream_reader_t *reader, const char **data);
+
+/* Exactly n bytes: n. AIORT_EINCOMPLETE when the end comes first: see aiort_stream_partial().
+ * SUSPENDS (not when they are there). asyncio: StreamReader.readexactly() */
+#define aiort_stream_readexactly(reader, buffer, n)                                                \
+    AIORT__CALL(ssize_t, aiort_stream_readexactly_at(AIORT_SITE(NULL), (reader), (buffer), (n)))
+AIORT_EXTERN ssize_t aiort_stream_readexactly_at(const aiort_site_t *site,
+                                                 aiort_stream_reader_t *reader, void *buffer,
+                                                 size_t n);
+
+/* Up to and with the next newline; at the end what is left, without one, and then 0. AIORT_ELIMIT
+ * when the line is longer than the limit; what was read of it is dropped. SUSPENDS (not when there
+ * is one). asyncio: StreamReader.readline() */
+#define aiort_stream_readline(reader, data)                                                        \
+    AIORT__CALL(ssize_t, aiort_stream_readline_at(AIORT_SITE(NULL), (reader), (data)))
+AIORT_EXTERN ssize_t aiort_stream_readline_at(const aiort_site_t *site,
+                                              aiort_stream_reader_t *reader, const char **data);
+
+/* Up to and with the separator of n bytes. AIORT_EINCOMPLETE at the end: see aiort_stream_partial().
+ * AIORT_ELIMIT when it is further away than the limit: nothing is taken out, and
+ * aiort_stream_consumed() says how many bytes can be read away. UV_EINVAL: n is 0. SUSPENDS (not
+ * when there is one). asyncio: StreamReader.readuntil() */
+#define aiort_stream_readuntil(reader, separator, n, data)                                         \
+    AIORT__CALL(ssize_t, aiort_stream_readuntil_at(AIORT_SITE(NULL), (reader), (separator), (n),   \
+                (data)))
+AIORT_EXTERN ssize_t aiort_stream_readuntil_at(const aiort_site_t *site,
+                                               aiort_stream_reader_t *reader, const void *separator,
+                                               size_t n, const char **data);
+
+/* What the call that returned AIORT_EINCOMPLETE did read, *n bytes, as *data above.
+ * asyncio: IncompleteReadError.partial */
+AIORT_EXTERN const char *aiort_stream_partial(const aiort_stream_reader_t *reader, size_t *n);
+/* asyncio: LimitOverrunError.consumed */
+AIORT_EXTERN size_t aiort_stream_consumed(const aiort_stream_reader_t *reader);
+/* Whether the end has come and all was read. never suspends. asyncio: StreamReader.at_eof() */
+AIORT_EXTERN int aiort_stream_at_eof(const aiort_stream_reader_t *reader);
+/* The error that ended it, borrowed, or NULL. never suspends. asyncio: StreamReader.exception() */
+AIORT_EXTERN aiort_error_t *aiort_stream_error(const aiort_stream_reader_t *reader);
+
+/* A reader that the program feeds itself; limit 0: AIORT_STREAM_LIMIT. It may be made before there
+ * is a loop. NULL: UV_ENOMEM. never suspends. asyncio: StreamReader() */
+AIORT_EXTERN aiort_stream_reader_t *aiort_stream_reader_new(size_t limit);
+/* Bytes arrive; they are copied. AIORT_EMISUSE after the end, UV_ENOMEM. never suspends.
+ * asyncio: StreamReader.feed_data() */
+AIORT_EXTERN int aiort_stream_feed_data(aiort_stream_reader_t *reader, const void *data, size_t n);
+/* The end arrives. never suspends. asyncio: StreamReader.feed_eof() */
+AIORT_EXTERN int aiort_stream_feed_eof(aiort_stream_reader_t *reader);
+/* An error arrives, of which it takes a reference. never suspends.
+ * asyncio: StreamReader.set_exception() */
+AIORT_EXTERN int aiort_stream_set_error(aiort_stream_reader_t *reader, aiort_error_t *error);
+
+/* -- The writer -- */
+
+/*
+ * Writes n bytes, or keeps a copy of what the kernel does not take now; it is sent later. After the
+ * connection was lost they are dropped (and from the fifth call on that is reported: "socket.send()
+ * raised exception."); aiort_stream_drain() tells. AIORT_EMISUSE after aiort_stream_write_eof();
+ * UV_ENOMEM, which ends the connection if some of them were sent. never suspends.
+ * asyncio: StreamWriter.write()
+ */
+AIORT_EXTERN int aiort_stream_write(aiort_stream_writer_t *writer, const void *data, size_t n);
+/* The same for several pieces, with one system call. asyncio: StreamWriter.writelines() */
+AIORT_EXTERN int aiort_stream_writelines(aiort_stream_writer_t *writer, const uv_buf_t *pieces,
+                                         unsigned n);
+/* Waits while more than the high-water mark is kept, until it is no more than the low one: 0, or the
+ * error that ended the connection (UV_ECONNRESET: "Connection lost"). SUSPENDS (not below the mark).
+ * asyncio: StreamWriter.drain() */
+#define aiort_stream_drain(writer)                                                                 \
+    AIORT__CALL(int, aiort_stream_drain_at(AIORT_SITE(NULL), (writer)))
+AIORT_EXTERN int aiort_stream_drain_at(const aiort_site_t *site, aiort_stream_writer_t *writer);
+/* Ends this direction once all is sent; the other side reads an end. AIORT_EMISUSE where
+ * aiort_stream_can_write_eof() is 0. never suspends. asyncio: StreamWriter.write_eof() */
+AIORT_EXTERN int aiort_stream_write_eof(aiort_stream_writer_t *writer);
+AIORT_EXTERN int aiort_stream_can_write_eof(const aiort_stream_writer_t *writer);
+/* Closes once all is sent; nothing more is read. never suspends. asyncio: StreamWriter.close() */
+AIORT_EXTERN int aiort_stream_close(aiort_stream_writer_t *writer);
+/* Whether it is closed or being closed. asyncio: StreamWriter.is_closing() */
+AIORT_EXTERN int aiort_stream_is_closing(const aiort_stream_writer_t *writer);
+/* Waits until it is closed: 0, or the error that ended it. SUSPENDS (not when it is).
+ * asyncio: StreamWriter.wait_closed() */
+#define aiort_stream_wait_closed(writer)                                                           \
+    AIORT__CALL(int, aiort_stream_wait_closed_at(AIORT_SITE(NULL), (writer)))
+AIORT_EXTERN int aiort_stream_wait_closed_at(const aiort_site_t *site,
+                                             aiort_stream_writer_t *writer);
+
+/* The transport, borrowed. asyncio: StreamWriter.transport */
+AIORT_EXTERN aiort_transport_t *aiort_stream_transport(const aiort_stream_writer_t *writer);
+
+/*
+ * What is known of the connection, as text in asyncio's form: "peername", "sockname"
+ * ("('127.0.0.1', 8888)"), "socket" (its descriptor); more with TLS. Writes at most size bytes with
+ * the NUL and returns the length, as snprintf does; UV_ENOENT when there is none. never suspends.
+ * asyncio: StreamWriter.get_extra_info()
+ */
+AIORT_EXTERN int aiort_stream_get_extra_info(const aiort_stream_writer_t *writer, const char *name,
+                                             char *buf, size_t size);
+
+/* -- The transport -- */
+
+/* Closes once all is sent / drops what is not sent. never suspends. asyncio: Transport.close(),
+ * Transport.abort() */
+AIORT_EXTERN int aiort_transport_close(aiort_transport_t *transport);
+AIORT_EXTERN int aiort_transport_abort(aiort_transport_t *transport);
+AIORT_EXTERN int aiort_transport_is_closing(const aiort_transport_t *transport);
+/* The program's own brake besides the reader's. asyncio: pause_reading(), resume_reading(),
+ * is_reading() */
+AIORT_EXTERN int aiort_transport_pause_reading(aiort_transport_t *transport);
+AIORT_EXTERN int aiort_transport_resume_reading(aiort_transport_t *transport);
+AIORT_EXTERN int aiort_transport_is_reading(const aiort_transport_t *transport);
+/* Bytes kept for later from which drain() waits, and down to which. A negative high: 64 KiB, or four
+ * times low; a negative low: a quarter of high. UV_EINVAL unless high >= low >= 0.
+ * asyncio: set_write_buffer_limits(), get_write_buffer_limits(), get_write_buffer_size() */
+AIORT_EXTERN int aiort_transport_set_write_buffer_limits(aiort_transport_t *transport, int64_t high,
+                                                         int64_t low);
+AIORT_EXTERN void aiort_transport_get_write_buffer_limits(const aiort_transport_t *transport,
+                                                          size_t *high, size_t *low);
+AIORT_EXTERN size_t aiort_transport_get_write_buffer_size(const aiort_transport_t *transport);
+/* The addresses of both ends: 0, UV_ENOENT, libuv's error. asyncio: get_extra_info("peername"),
+ * get_extra_info("sockname") */
+AIORT_EXTERN int aiort_transport_peername(const aiort_transport_t *transport,
+                                          struct sockaddr_storage *address);
+AIORT_EXTERN int aiort_transport_sockname(const aiort_transport_t *transport,
+                                          struct sockaddr_storage *address);
+/* The descriptor, which stays the transport's; UV_EBADF when it is closed.
+ * asyncio: get_extra_info("socket") */
+AIORT_EXTERN int aiort_transport_fileno(const aiort_transport_t *transport);
+
+/* ---- 15. Servers ------------------------------------------------------------------------- */
+
+/* What the coroutine of a connection gets as its argument. Both are borrowed for as long as it
+ * runs: take a reference to keep one longer. */
+typedef struct {
+    aiort_stream_reader_t *reader;
+    aiort_stream_writer_t *writer;
+    void *arg; /* what the server was given */
+} aiort_connection_t;
+
+typedef struct {
+    size_t limit;         /* of the readers; 0: AIORT_STREAM_LIMIT */
+    int family;           /* AF_INET, AF_INET6; 0: any */
+    int backlog;          /* 0: 100 */
+    int reuse_port;       /* 1: several processes may listen at the port */
+    int no_reuse_address; /* 1: a port that was in use a moment ago is not free yet */
+    int keep_path;        /* 1: a Unix socket's file stays when the server is closed */
+    int start_later;      /* 1: only aiort_server_start_serving() starts it */
+} aiort_server_options_t;
+
+/*
+ * Listens at every address of the host (NULL or "": all interfaces; several names may be separated
+ * by commas) and the port (0: a free one). For each connection a task runs the coroutine function
+ * with an aiort_connection_t *. An error that it returns is reported ("Unhandled exception in
+ * client_connected_cb") and closes the connection; being cancelled closes it without a word. One it
+ * leaves open is closed when the last reference to its writer goes, which AIODEBUG_RESOURCE=1
+ * reports. When the process has no descriptor left, that is said once ("socket.accept() out of
+ * system resource"), and accepting goes on after a second. 0 with a new reference to *server; the
+ * loop keeps it as long as it listens. UV_EADDRINUSE and its like, UV_EINVAL, UV_EAI_NONAME,
+ * AIORT_ENOTASK, UV_ENOMEM. SUSPENDS (not for addresses). asyncio: start_server()
+ */
+#define aiort_start_server(function, arg, host, port, options, server)                             \
+    AIORT__CALL(int, aiort_start_server_at(AIORT_SITE(#function), (function), (arg), (host),       \
+                (port), (options), (server)))
+AIORT_EXTERN int aiort_start_server_at(const aiort_site_t *site, aiort_coroutine_fn function,
+                                       void *arg, const char *host, int port,
+                                       const aiort_server_options_t *options,
+                                       aiort_server_t **server);
+
+/* The same at a Unix socket; path and length as aiort_open_unix_connection(). The file of a server
+ * that is gone is replaced; that of the server is removed when it is closed. never suspends.
+ * asyncio: start_unix_server() */
+#define aiort_start_unix_server(function, arg, path, length, options, server)                      \
+    AIORT__CALL(int, aiort_start_unix_server_at(AIORT_SITE(#function), (function), (arg), (path),  \
+                (length), (options), (server)))
+AIORT_EXTERN int aiort_start_unix_server_at(const aiort_site_t *site, aiort_coroutine_fn function,
+                                            void *arg, const char *path, size_t length,
+                                            const aiort_server_options_t *options,
+                                            aiort_server_t **server);
+
+/* The same at n sockets that are bound already, which it takes over (not on failure).
+ * never suspends. asyncio: start_server(sock=...) */
+#define aiort_start_server_sockets(function, arg, fds, n, options, server)                         \
+    AIORT__CALL(int, aiort_start_server_sockets_at(AIORT_SITE(#function), (function), (arg),       \
+                (fds), (n), (options), (server)))
+AIORT_EXTERN int aiort_start_server_sockets_at(const aiort_site_t *site,
+                                               aiort_coroutine_fn function, void *arg,
+                                               const int *fds, size_t n,
+                                               const aiort_server_options_t *options,
+                                               aiort_server_t **server);
+
+/* Starts to accept; does nothing when it does. AIORT_EMISUSE when it is closed. never suspends.
+ * asyncio: Server.start_serving() */
+AIORT_EXTERN int aiort_server_start_serving(aiort_server_t *server);
+AIORT_EXTERN int aiort_server_is_serving(const aiort_server_t *server);
+/* Starts to accept, and waits until the server is closed or this task cancelled: UV_ECANCELED in
+ * both cases, with the server closed and its connections ended. AIORT_EMISUSE when it is closed, or
+ * another task does this. SUSPENDS. asyncio: Server.serve_forever() */
+#define aiort_server_serve_forever(server)                                                         \
+    AIORT__CALL(int, aiort_server_serve_forever_at(AIORT_SITE(NULL), (server)))
+AIORT_EXTERN int aiort_server_serve_forever_at(const aiort_site_t *site, aiort_server_t *server);
+/* Stops to listen; connections go on. never suspends. asyncio: Server.close() */
+AIORT_EXTERN int aiort_server_close(aiort_server_t *server);
+/* Closes, or aborts, every connection of the server. never suspends.
+ * asyncio: Server.close_clients(), Server.abort_clients() */
+AIORT_EXTERN int aiort_server_close_clients(aiort_server_t *server);
+AIORT_EXTERN int aiort_server_abort_clients(aiort_server_t *server);
+/* Waits until it is closed and its last connection has ended, as in Python 3.12. SUSPENDS (not when
+ * that is so). asyncio: Server.wait_closed() */
+#define aiort_server_wait_closed(server)                                                           \
+    AIORT__CALL(int, aiort_server_wait_closed_at(AIORT_SITE(NULL), (server)))
+AIORT_EXTERN int aiort_server_wait_closed_at(const aiort_site_t *site, aiort_server_t *server);
+/* How many sockets it listens at, 0 once closed; stores at most max of their descriptors, which stay
+ * the server's. asyncio: Server.sockets */
+AIORT_EXTERN size_t aiort_server_sockets(const aiort_server_t *server, int *fds, size_t max);
+/* The port of its first socket, 0 when there is none. */
+AIORT_EXTERN int aiort_server_port(const aiort_server_t *server);
+
+/* ---- 16. Pipes and standard streams ------------------------------------------------------ */
+
+/*
+ * A reader of a pipe's end, a socket, a terminal, which takes the descriptor over (not on failure).
+ * The last reference to it closes it. UV_EINVAL for anything else ("Pipe transport is for
+ * pipes/sockets only."). never suspends. asyncio: loop.connect_read_pipe()
+ */
+#define aiort_connect_read_pipe(fd, limit, reader)                                                 \
+    AIORT__CALL(int, aiort_connect_read_pipe_at(AIORT_SITE(NULL), (fd), (limit), (reader)))
+AIORT_EXTERN int aiort_connect_read_pipe_at(const aiort_site_t *site, int fd, size_t limit,
+                                            aiort_stream_reader_t **reader);
+/* A writer likewise. never suspends. asyncio: loop.connect_write_pipe() */
+#define aiort_connect_write_pipe(fd, writer)                                                       \
+    AIORT__CALL(int, aiort_connect_write_pipe_at(AIORT_SITE(NULL), (fd), (writer)))
+AIORT_EXTERN int aiort_connect_write_pipe_at(const aiort_site_t *site, int fd,
+                                             aiort_stream_writer_t **writer);
+/* Stops to read and closes the pipe. For a reader that owns its transport; others are closed by
+ * their writer (AIORT_EMISUSE). never suspends. asyncio: ReadTransport.close() */
+AIORT_EXTERN int aiort_stream_reader_close(aiort_stream_reader_t *reader);
+/* Its transport, borrowed; NULL when it has none. */
+AIORT_EXTERN aiort_transport_t *aiort_stream_reader_transport(const aiort_stream_reader_t *reader);
+
+/*
+ * The process's own standard input as a reader, its standard output (1) or error output (2) as a
+ * writer. Files and devices are read and written too, through libuv's pool. The descriptors
+ * themselves stay open and blocking. never suspends.
+ */
+#define aiort_open_stdin(limit, reader)                                                            \
+    AIORT__CALL(int, aiort_open_stdin_at(AIORT_SITE(NULL), (limit), (reader)))
+AIORT_EXTERN int aiort_open_stdin_at(const aiort_site_t *site, size_t limit,
+                                     aiort_stream_reader_t **reader);
+#define aiort_open_stdout(fd, writer)                                                              \
+    AIORT__CALL(int, aiort_open_stdout_at(AIORT_SITE(NULL), (fd), (writer)))
+AIORT_EXTERN int aiort_open_stdout_at(const aiort_site_t *site, int fd,
+                                      aiort_stream_writer_t **writer);
+
+/* ---- 17. Instrumentation ----------------------------------------------------------------- */
 
 /*
  * The stable interface for tools. Each function below is exported, does nothing (returns 0), and is
@@ -1175,6 +1530,9 @@ AIORT_EXTERN void aiort_instrument_step(aiort_loop_t *loop, void *ended);
 AIORT_EXTERN void aiort_instrument_awaited(aiort_task_t *task, aiort_future_t *future);
 /* The object's memory is about to go. Only for objects whose trace is not 0. */
 AIORT_EXTERN void aiort_instrument_destroyed(aiort_kind_t kind, void *object);
+/* A transport or a server is open now (1), is closed (0), or is closed by the library because nobody
+ * else will: its last reference has gone, or its loop is being closed (-1). */
+AIORT_EXTERN void aiort_instrument_open(aiort_loop_t *loop, void *object, int open);
 /* The loop starts (1) or ends (0) to run in this thread. */
 AIORT_EXTERN void aiort_instrument_running(aiort_loop_t *loop, int running);
 /* Before (events < 0) and after the selector. timeout in seconds, negative: none. */
