@@ -237,6 +237,10 @@ void aiort__destroy(aiort__object_t *object)
     case AIORT_KIND_CONDITION:
     case AIORT_KIND_SEMAPHORE:
     case AIORT_KIND_BARRIER:
+    case AIORT_KIND_QUEUE:
+    case AIORT_KIND_CONTEXT:
+    case AIORT_KIND_RUNNER:
+    case AIORT_KIND_CALL_GRAPH:
     case AIORT_KIND_EXECUTOR:
     case AIORT_KIND_CONTEXT_VAR:
     case AIORT_KIND_STREAM_READER:

@@ -18,6 +18,7 @@
  *   9. timeouts          wait_for, and a block of code with a deadline
  *  10. task groups       tasks that end together
  *  11. synchronisation   events, locks, conditions, semaphores, barriers
+ *  11b queues            first in first out, last in first out, by priority
  *  12. executors         threads of the program's own for blocking work
  *  13. context variables values that flow from a task into those it makes
  *  14. streams           connections: readers, writers, transports
@@ -100,6 +101,10 @@ AIORT_EXTERN const char *aiort_version(void);
     XX(EEMPTY, -7020, "Set of Tasks/Futures is empty.")                                            \
     XX(EGROUP, -7021, "unhandled errors in a TaskGroup")                                           \
     XX(ESHUTDOWN, -7022, "Executor shutdown has been called")                                      \
+    XX(EQUEUEEMPTY, -7027, "Queue is empty")                                                       \
+    XX(EQUEUEFULL, -7028, "Queue is full")                                                         \
+    XX(EQUEUESHUTDOWN, -7029, "Queue has been shut down")                                          \
+    XX(EINTERRUPTED, -7030, "KeyboardInterrupt")                                                   \
     XX(EMISUSE, -7023, "operation not allowed in this state")                                      \
     XX(EBROKEN, -7024, "Barrier is broken")                                                        \
     XX(EINCOMPLETE, -7025, "the end came before all that was to be read")                          \
@@ -143,6 +148,10 @@ typedef enum {
     AIORT_KIND_CONDITION = 12,
     AIORT_KIND_SEMAPHORE = 13,
     AIORT_KIND_BARRIER = 14,
+    AIORT_KIND_QUEUE = 32,
+    AIORT_KIND_CONTEXT = 33,
+    AIORT_KIND_RUNNER = 34,
+    AIORT_KIND_CALL_GRAPH = 35,
     AIORT_KIND_EXECUTOR = 15,
     AIORT_KIND_CONTEXT_VAR = 16,
     AIORT_KIND_STREAM_READER = 17,
@@ -1045,6 +1054,70 @@ AIORT_EXTERN int aiort_barrier_abort_at(const aiort_site_t *site, aiort_barrier_
 AIORT_EXTERN size_t aiort_barrier_parties(const aiort_barrier_t *barrier);
 AIORT_EXTERN size_t aiort_barrier_n_waiting(const aiort_barrier_t *barrier);
 AIORT_EXTERN int aiort_barrier_broken(const aiort_barrier_t *barrier);
+
+/* ---- 11b. Queues ------------------------------------------------------------------------- */
+
+/*
+ * Queues of pointers between tasks of one loop, bound to it as those above are. Who
+ * waits is served in the order of coming. The items are the program's: a queue never looks into
+ * them, and what is in it when it goes is not released.
+ */
+typedef struct aiort_queue_s aiort_queue_t; /* asyncio: Queue, LifoQueue, PriorityQueue */
+
+/* Less than 0 when a comes before b, more when after it, 0 when they are equal. */
+typedef int (*aiort_compare_fn)(const void *a, const void *b);
+
+/* A queue of at most so many items (0: any number), which come out in the order in which they were
+ * put in. NULL: UV_ENOMEM. never suspends. asyncio: Queue() */
+AIORT_EXTERN aiort_queue_t *aiort_queue_new(size_t maxsize);
+/* The latest item comes out first. asyncio: LifoQueue() */
+AIORT_EXTERN aiort_queue_t *aiort_lifo_queue_new(size_t maxsize);
+/* The least item comes out first, and of equal ones the earliest. NULL too: UV_EINVAL without a
+ * function. asyncio: PriorityQueue() */
+AIORT_EXTERN aiort_queue_t *aiort_priority_queue_new(size_t maxsize, aiort_compare_fn compare);
+
+/*
+ * Puts an item in, once there is room. AIORT_EQUEUESHUTDOWN, also when that comes while it waits;
+ * UV_ENOMEM; with any code the item is not in the queue. SUSPENDS (not when there is room).
+ * asyncio: Queue.put()
+ */
+#define aiort_queue_put(queue, item)                                                               \
+    AIORT__CALL(int, aiort_queue_put_at(AIORT_SITE(NULL), (queue), (item)))
+AIORT_EXTERN int aiort_queue_put_at(const aiort_site_t *site, aiort_queue_t *queue, void *item);
+/* The same without waiting: AIORT_EQUEUEFULL. never suspends. asyncio: Queue.put_nowait() */
+AIORT_EXTERN int aiort_queue_put_nowait(aiort_queue_t *queue, void *item);
+
+/*
+ * Takes the next item out, once there is one. AIORT_EQUEUESHUTDOWN when none is left and none will
+ * come. item may be NULL. SUSPENDS (not when there is one). asyncio: Queue.get()
+ */
+#define aiort_queue_get(queue, item)                                                               \
+    AIORT__CALL(int, aiort_queue_get_at(AIORT_SITE(NULL), (queue), (item)))
+AIORT_EXTERN int aiort_queue_get_at(const aiort_site_t *site, aiort_queue_t *queue, void **item);
+/* The same without waiting: AIORT_EQUEUEEMPTY. never suspends. asyncio: Queue.get_nowait() */
+AIORT_EXTERN int aiort_queue_get_nowait(aiort_queue_t *queue, void **item);
+
+/* An item that was taken out has been dealt with. AIORT_EMISUSE when all were. never suspends.
+ * asyncio: Queue.task_done() */
+AIORT_EXTERN int aiort_queue_task_done(aiort_queue_t *queue);
+/* Waits until every item that was ever put in has been dealt with. SUSPENDS (not when all are).
+ * asyncio: Queue.join() */
+#define aiort_queue_join(queue)                                                                    \
+    AIORT__CALL(int, aiort_queue_join_at(AIORT_SITE(NULL), (queue)))
+AIORT_EXTERN int aiort_queue_join_at(const aiort_site_t *site, aiort_queue_t *queue);
+
+/* Nothing goes in any more; what is there can still be taken out. never suspends.
+ * asyncio: Queue.shutdown() */
+AIORT_EXTERN int aiort_queue_shutdown(aiort_queue_t *queue);
+/* The same, and what is there is thrown away, each item by drop(item) (NULL: nothing is done with
+ * it), and counts as dealt with. never suspends. asyncio: Queue.shutdown(immediate=True) */
+AIORT_EXTERN int aiort_queue_shutdown_immediate(aiort_queue_t *queue, void (*drop)(void *item));
+
+/* How many items there are, and at most. never suspends. asyncio: Queue.qsize(), Queue.maxsize */
+AIORT_EXTERN size_t aiort_queue_size(const aiort_queue_t *queue);
+AIORT_EXTERN size_t aiort_queue_maxsize(const aiort_queue_t *queue);
+AIORT_EXTERN int aiort_queue_empty(const aiort_queue_t *queue);
+AIORT_EXTERN int aiort_queue_full(const aiort_queue_t *queue);
 
 /* ---- 12. Executors ----------------------------------------------------------------------- */
 
