@@ -304,6 +304,14 @@ $(addprefix check-,$(filter-out unit golden,$(sort $(PIECES) $(NAMED_PIECES)))):
 	@if [ -x tests/$*/run.sh ]; then $(TEST_ENV) tests/$*/run.sh; \
 		else echo "tests/$*/run.sh: none"; echo '0 passed, 0 failed'; fi
 
+# Plain libuv programs, whole: libuv's own suite in all of its tests (`make check` runs most of them), and the
+# programs from Debian that link libuv.
+.PHONY: check-libuv check-clients
+check-libuv: libs
+	@$(TEST_ENV) tests/uvsuite/run.sh all
+check-clients: libs
+	@$(TEST_ENV) tests/uvclients/run.sh
+
 # CHECKS="unit golden" runs a part. Each piece runs whatever the others said.
 CHECKS ?= $(PIECES)
 check: libs unit
