@@ -251,6 +251,7 @@ struct aiort_loop_s {
     int debug;
     aiort_executor_t *executor; /* the default one, with a reference; NULL: not made yet */
     bool executor_shut;         /* and none will be */
+    char *read_buffer;          /* of its streams: transport_uv.c */
 };
 
 /* ---- What belongs to a thread ---- */

@@ -45,6 +45,7 @@ void aiort__loop_free(aiort_loop_t *loop)
 {
     aiort__stack_pool_destroy(&loop->stacks);
     aiort__pools_destroy(loop);
+    aiort__free(loop->read_buffer);
     aiort__free(loop);
 }
 

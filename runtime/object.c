@@ -204,8 +204,9 @@ void aiort__destroy(aiort__object_t *object)
 {
     if (AIORT__UNLIKELY(object->trace != 0) && aiort__seam(AIORT__SEAM_DESTROYED) &&
         object->kind != AIORT_KIND_FUTURE && object->kind != AIORT_KIND_TASK &&
-        object->kind != AIORT_KIND_COROUTINE) {
-        /* Those three may report first, or even be kept; they say it themselves. */
+        object->kind != AIORT_KIND_COROUTINE && object->kind != AIORT_KIND_TRANSPORT &&
+        object->kind != AIORT_KIND_SERVER) {
+        /* Those may report first, or even be kept; they say it themselves. */
         aiort_instrument_destroyed((aiort_kind_t)object->kind, object);
     }
     switch ((aiort_kind_t)object->kind) {

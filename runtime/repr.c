@@ -324,7 +324,7 @@ static void put_task(out_t *out, const aiort_task_t *task)
 
 static void put_extended(out_t *out, const aiort__extended_t *object)
 {
-    char text[256];
+    char text[1024]; /* a writer's has its transport's and its reader's in it */
     size_t length = object->repr(object, text, sizeof(text));
 
     put(out, text, length < sizeof(text) ? length : sizeof(text) - 1);

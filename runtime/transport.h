@@ -95,7 +95,7 @@ struct aiort_transport_s {
     aiort_error_t *error;       /* that it is being lost for, with a reference, or NULL */
     size_t high, low;
     int fd;             /* for reprs; it stays after the close */
-    unsigned lost;      /* asyncio's _conn_lost: writes since then, plus one */
+    unsigned ignored;   /* writes after the loss */
     bool started;       /* and attached */
     bool reading;       /* start_reading() was called */
     bool brake;         /* the program's pause_reading() */
@@ -105,8 +105,9 @@ struct aiort_transport_s {
     bool eof_sent;
     bool eof_received;
     bool closing;
-    bool down;   /* ops.close was called */
-    bool closed; /* aiort__transport_closed() */
+    bool down;     /* lost: ops.close was called */
+    bool closed;   /* aiort__transport_closed() was */
+    bool reported; /* as unclosed */
 };
 
 /* ---- For who makes transports: transport.c ---- */
@@ -145,6 +146,9 @@ AIORT__HIDDEN void aiort__transport_close(aiort_transport_t *transport);
 AIORT__HIDDEN void aiort__transport_abort(aiort_transport_t *transport, aiort_error_t *error);
 /* The protocol's brake; does nothing once it is closing. */
 AIORT__HIDDEN void aiort__transport_read(aiort_transport_t *transport, bool on);
+/* See aiort_stream_get_extra_info(): transport_api.c. */
+AIORT__HIDDEN int aiort__transport_extra_info(const aiort_transport_t *transport, const char *name,
+                                              char *buf, size_t size);
 AIORT__HIDDEN size_t aiort__transport_repr(const void *self, char *buf, size_t size);
 
 /* ---- Over libuv's streams: transport_uv.c ---- */
@@ -187,10 +191,19 @@ AIORT__HIDDEN void aiort__stream_replace(aiort_stream_writer_t *writer,
 
 /* ---- Names and addresses: stream_resolve.c ---- */
 
-/* Resolves a host and a port to a list of stream addresses, by libuv's pool when it is a name; the
- * caller frees it with uv_freeaddrinfo(). SUSPENDS. */
+typedef struct {
+    size_t n;
+    struct {
+        struct sockaddr_storage address;
+        socklen_t length;
+    } at[];
+} aiort__addresses_t;
+
+/* Resolves a host (NULL: any, or loopback to connect to) and a port to addresses of stream sockets,
+ * by libuv's pool when it is a name; flags are AI_PASSIVE or 0. The caller frees them with
+ * aiort__free(). SUSPENDS, but for addresses. */
 AIORT__HIDDEN int aiort__resolve(const aiort_site_t *site, const char *host, int port, int family,
-                                 int flags, struct addrinfo **list);
+                                 int flags, aiort__addresses_t **addresses);
 /* "('127.0.0.1', 8888)", as snprintf does. */
 AIORT__HIDDEN size_t aiort__address_repr(const struct sockaddr *address, socklen_t length,
                                          char *buf, size_t size);

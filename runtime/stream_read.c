@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading from a reader. Each function looks whether what it is asked for is there, waits if not,
+ * and takes it out only then: one that is cancelled while it waits has taken nothing.
+ */
+#include "stream.h"
+
+#include <string.h>
+
+static size_t available(const aiort_stream_reader_t *reader)
+{
+    return reader->size - reader->from;
+}
+
+static void maybe_resume(aiort_stream_reader_t *reader)
+{
+    if (AIORT__UNLIKELY(reader->paused) && available(reader) <= reader->limit) {
+        reader->paused = false;
+        if (reader->transport) {
+            aiort__transport_read(reader->transport, true);
+        }
+    }
+}
+
+static void skip(aiort_stream_reader_t *reader, size_t n)
+{
+    reader->from += n;
+    maybe_resume(reader);
+}
+
+/* The next n bytes are the caller's, in memory of our own that the next call reuses. 0 or UV_ENOMEM,
+ * and then nothing is taken out. */
+static int lend(aiort_stream_reader_t *reader, size_t n)
+{
+    if (reader->lent_room < n + 1) {
+        size_t room = n < 255 ? 256 : n + n / 2 + 1;
+        char *lent = aiort__realloc(reader->lent, room);
+        if (!lent) {
+            return aiort__fail(UV_ENOMEM);
+        }
+        reader->lent = lent;
+        reader->lent_room = room;
+    }
+    if (n > 0) {
+        memcpy(reader->lent, reader->data + reader->from, n);
+    }
+    reader->lent[n] = '\0';
+    skip(reader, n);
+    return 0;
+}
+
+/* Before all else. */
+static int begin(aiort_stream_reader_t *reader, const char *function)
+{
+    int err = aiort__scope_check(&reader->base, function);
+
+    reader->partial = 0;
+    if (AIORT__UNLIKELY(err)) {
+        return err;
+    }
+    if (AIORT__UNLIKELY(reader->error != NULL)) {
+        aiort__set_current_error(reader->error);
+        return reader->error->code;
+    }
+    return 0;
+}
+
+/* Waits for more bytes, the end, or an error, which it returns. */
+static int wait_for_data(aiort_stream_reader_t *reader, const aiort_site_t *site, const char *name)
+{
+    aiort_task_t *task = aiort_current_task();
+
+    if (AIORT__UNLIKELY(!task)) {
+        return aiort__fail(AIORT_ENOTASK);
+    }
+    if (AIORT__UNLIKELY(reader->waiter != NULL)) {
+        return aiort__failf(AIORT_EMISUSE,
+                            "%s() called while another coroutine is already waiting for incoming "
+                            "data",
+                            name);
+    }
+    if (AIORT__UNLIKELY(aiort__scope_adopt(&reader->base, task->future.object.loop))) {
+        return AIORT_EOTHERLOOP;
+    }
+    if (AIORT__UNLIKELY(reader->paused)) {
+        reader->paused = false;
+        if (reader->transport) {
+            aiort__transport_read(reader->transport, true);
+        }
+    }
+    reader->waiter = aiort__future_new(task->future.object.loop);
+    if (AIORT__UNLIKELY(!reader->waiter)) {
+        return UV_ENOMEM;
+    }
+    int err = aiort__await_future(task, site, reader->waiter, NULL);
+    aiort__unref(&reader->waiter->object);
+    reader->waiter = NULL;
+    return AIORT__LIKELY(err == 0) && AIORT__UNLIKELY(reader->error != NULL)
+               ? (aiort__set_current_error(reader->error), reader->error->code)
+               : err;
+}
+
+/* ---- read() ---- */
+
+ssize_t aiort_stream_read_at(const aiort_site_t *site, aiort_stream_reader_t *reader, void *buffer,
+                             size_t n)
+{
+    int err = begin(reader, "aiort_stream_read");
+
+    if (AIORT__UNLIKELY(err || n == 0)) {
+        return err;
+    }
+    aiort__ref(&reader->base.object);
+    while (available(reader) == 0 && !reader->eof && !err) {
+        err = wait_for_data(reader, site, "read");
+    }
+    if (AIORT__LIKELY(!err)) {
+        n = available(reader) < n ? available(reader) : n;
+        if (n > 0) {
+            memcpy(buffer, reader->data + reader->from, n);
+            skip(reader, n);
+        }
+    }
+    aiort__unref(&reader->base.object);
+    return err ? err : (ssize_t)n;
+}
+
+ssize_t aiort_stream_read_all_at(const aiort_site_t *site, aiort_stream_reader_t *reader,
+                                 const char **data)
+{
+    int err = begin(reader, "aiort_stream_read_all");
+    size_t n = 0;
+
+    if (err) {
+        return err;
+    }
+    aiort__ref(&reader->base.object);
+    while (!reader->eof && !err) {
+        err = wait_for_data(reader, site, "read");
+    }
+    if (!err) {
+        n = available(reader);
+        err = lend(reader, n);
+        *data = reader->lent;
+    }
+    aiort__unref(&reader->base.object);
+    return err ? err : (ssize_t)n;
+}
+
+/* ---- readexactly() ---- */
+
+/* The end has come: what is left goes with the error. */
+static int incomplete(aiort_stream_reader_t *reader, const char *expected)
+{
+    size_t n = available(reader);
+    int err = lend(reader, n);
+
+    if (err) {
+        return err;
+    }
+    reader->partial = n;
+    return aiort__failf(AIORT_EINCOMPLETE, "%zu bytes read on a total of %s expected bytes", n,
+                        expected);
+}
+
+static int wait_for(aiort_stream_reader_t *reader, const aiort_site_t *site, size_t n)
+{
+    char expected[24];
+
+    while (available(reader) < n) {
+        if (reader->eof) {
+            snprintf(expected, sizeof(expected), "%zu", n);
+            return incomplete(reader, expected);
+        }
+        int err = wait_for_data(reader, site, "readexactly");
+        if (err) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+ssize_t aiort_stream_readexactly_at(const aiort_site_t *site, aiort_stream_reader_t *reader,
+                                    void *buffer, size_t n)
+{
+    int err = begin(reader, "aiort_stream_readexactly");
+
+    if (!err && n > SSIZE_MAX) {
+        return aiort__failf(UV_EINVAL, "readexactly size can not be less than zero");
+    }
+    if (err || n == 0) {
+        return err;
+    }
+    aiort__ref(&reader->base.object);
+    err = wait_for(reader, site, n);
+    if (!err) {
+        memcpy(buffer, reader->data + reader->from, n);
+        skip(reader, n);
+    }
+    aiort__unref(&reader->base.object);
+    return err ? err : (ssize_t)n;
+}
+
+/* ---- readuntil(), readline() ---- */
+
+static int overrun(aiort_stream_reader_t *reader, const char *message, size_t consumed)
+{
+    reader->consumed = consumed;
+    return aiort__failf(AIORT_ELIMIT, "%s", message);
+}
+
+/* The number of bytes up to and with the separator, or a code. What was searched is not searched
+ * again when more has come. */
+static ssize_t find(aiort_stream_reader_t *reader, const aiort_site_t *site, const void *separator,
+                    size_t n)
+{
+    size_t offset = 0;
+
+    for (;;) {
+        size_t size = available(reader);
+        if (size >= offset + n) {
+            const char *data = reader->data + reader->from;
+            const char *at = n == 1 ? memchr(data + offset, *(const char *)separator, size - offset)
+                                    : memmem(data + offset, size - offset, separator, n);
+            if (at) {
+                size_t before = (size_t)(at - data);
+                return before > reader->limit
+                           ? overrun(reader, "Separator is found, but chunk is longer than limit",
+                                     before)
+                           : (ssize_t)(before + n);
+            }
+            offset = size + 1 - n;
+            if (offset > reader->limit) {
+                return overrun(reader, "Separator is not found, and chunk exceed the limit",
+                               offset);
+            }
+        }
+        if (reader->eof) {
+            return incomplete(reader, "undefined");
+        }
+        int err = wait_for_data(reader, site, "readuntil");
+        if (err) {
+            return err;
+        }
+    }
+}
+
+static ssize_t read_until(aiort_stream_reader_t *reader, const aiort_site_t *site,
+                          const void *separator, size_t n, const char **data)
+{
+    ssize_t size = find(reader, site, separator, n);
+    int err = size < 0 ? (int)size : lend(reader, (size_t)size);
+
+    *data = reader->lent;
+    return err ? err : size;
+}
+
+ssize_t aiort_stream_readuntil_at(const aiort_site_t *site, aiort_stream_reader_t *reader,
+                                  const void *separator, size_t n, const char **data)
+{
+    int err = begin(reader, "aiort_stream_readuntil");
+
+    if (!err && n == 0) {
+        return aiort__failf(UV_EINVAL, "Separator should be at least one-byte string");
+    }
+    if (err) {
+        return err;
+    }
+    aiort__ref(&reader->base.object);
+    ssize_t size = read_until(reader, site, separator, n, data);
+    aiort__unref(&reader->base.object);
+    return size;
+}
+
+/* A line that is too long: drops it up to its newline, or all there is of it. */
+static void drop_line(aiort_stream_reader_t *reader)
+{
+    size_t at = reader->consumed;
+
+    if (available(reader) > at && reader->data[reader->from + at] == '\n') {
+        skip(reader, at + 1);
+    } else {
+        skip(reader, available(reader));
+    }
+}
+
+ssize_t aiort_stream_readline_at(const aiort_site_t *site, aiort_stream_reader_t *reader,
+                                 const char **data)
+{
+    int err = begin(reader, "aiort_stream_readline");
+
+    if (err) {
+        return err;
+    }
+    aiort__ref(&reader->base.object);
+    ssize_t size = read_until(reader, site, "\n", 1, data);
+    if (size == AIORT_EINCOMPLETE) {
+        size = (ssize_t)reader->partial;
+        aiort__clear_error();
+    } else if (size == AIORT_ELIMIT) {
+        drop_line(reader);
+    }
+    aiort__unref(&reader->base.object);
+    return size;
+}
