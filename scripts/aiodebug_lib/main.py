@@ -7,6 +7,7 @@ shell has it for an interrupt and a pipe that nobody reads any more.
 
 import argparse
 import importlib
+import importlib.util
 import os
 import sys
 
@@ -41,6 +42,8 @@ def make_parser(wanted=None):
     parser.add_argument("--version", action="version", version="aiodebug " + VERSION)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
     for name in [wanted] if wanted else COMMANDS:
+        if importlib.util.find_spec("." + COMMANDS[name], __package__) is None:
+            continue
         module = module_of(name)
         sub = commands.add_parser(name, help=module.HELP, formatter_class=Formatter, epilog=module.EXAMPLES,
                                   description=(module.__doc__ or "").strip(), allow_abbrev=False)

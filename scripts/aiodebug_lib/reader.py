@@ -335,9 +335,11 @@ class LogFile:
             self.number += 1
             yield b"".join(carry), True
 
-    def read(self):
-        """The records; None where a followed file has nothing new."""
+    def read(self, tally=None):
+        """The records; None where a followed file has nothing new. With a tally they are counted there instead,
+        most of them without being decoded."""
         fd = self.open()
+        quick = tally.add_line if tally and not tally.filters else None
         decode, damage, name, parser = self.decoder.read, self.damage, self.name, self.parser
         anything = False
         in_text = False
@@ -351,22 +353,30 @@ class LogFile:
                     damage.add(name, "zeros", self.number)
                     line = line.lstrip(b"\0")
                 if line[:1] == b"{":
-                    record = decode(line, name, self.number, damage, last)
-                    if record:
+                    if quick and quick(line, name):
                         self.records += 1
-                        yield record
+                        continue
+                    record = decode(line, name, self.number, damage, last)
                 elif line:
                     record = self.other(line, last, in_text)
                     in_text = in_text or parser.record is not None
-                    if record:
-                        self.records += 1
+                else:
+                    record = None
+                if record:
+                    self.records += 1
+                    if tally:
+                        tally.add(record)
+                    else:
                         yield record
-                elif parser.record is not None:
+                elif not line and parser.record is not None:
                     parser.feed("", self.number)
             record = parser.finish()
             if record:
                 self.records += 1
-                yield record
+                if tally:
+                    tally.add(record)
+                else:
+                    yield record
         except OSError as error:
             damage.add(name, "unread")
             print("aiodebug: %s: %s" % (printable(name), error.strerror), file=sys.stderr)
