@@ -22,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check/uv.h"
 #include "config.h"
 #include "init.h"
 #include "report/reporter.h"
@@ -31,6 +32,7 @@
 #include "track/clock.h"
 #include "track/stacks.h"
 #include "track/threads.h"
+#include "track/uv.h"
 
 enum { HOOKS_MAX = 8 };
 
@@ -202,6 +204,8 @@ bool aiodebug_start(void)
         }
         static const aiodebug_symbols_options_t options = {.say = say_line};
         aiodebug_symbols_init(&options);
+        aiodebug_uv_start();
+        aiodebug_at_exit(aiodebug_check_uv_left);
         atomic_store_explicit(&aiodebug_state, AIODEBUG_ON, memory_order_release);
     }
     errno = saved;

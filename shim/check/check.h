@@ -6,6 +6,7 @@
 #ifndef AIODEBUG_CHECK_CHECK_H
 #define AIODEBUG_CHECK_CHECK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,7 +21,9 @@ void aiodebug_check_enrich(aiort_loop_t *loop, aiort_report_t *report);
 void aiodebug_check_slow_step(aiort_loop_t *loop, const void *ended, uint64_t ticks);
 void aiodebug_check_poll(aiort_loop_t *loop, double timeout, uint64_t ticks, int events);
 
-/* ownership.c: a call on a loop that runs in another thread. 0: let it through. */
+/* ownership.c. Whether another thread's stack shall be taken for a call from this place. */
+bool aiodebug_check_still_new(uint32_t call);
+/* A call on a loop that runs in another thread. 0: let it through. */
 int aiodebug_check_wrong_thread(aiort_loop_t *loop, const void *object, const char *function);
 
 /* lifetime.c */

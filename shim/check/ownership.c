@@ -19,7 +19,7 @@
 enum { REPR_SIZE = 1024, PLACES = 1024, WITH_BOTH_STACKS = 3 };
 
 /* How often this place was reported: a small table by hash; a collision only loses a stack. */
-static bool still_new(aiodebug_stack_t call)
+bool aiodebug_check_still_new(uint32_t call)
 {
     static _Atomic unsigned char seen[PLACES];
     _Atomic unsigned char *count = &seen[(call * 2654435761U) >> 22];
@@ -61,7 +61,7 @@ static void report(aiort_loop_t *loop, const void *object, const char *function)
     aiodebug_record_stack(r, AIODEBUG_ROLE_CALL, call,
                           "Called in thread %d (%s) at (most recent call last):", (int)gettid(),
                           name);
-    if (owner > 0 && still_new(call)) {
+    if (owner > 0 && aiodebug_check_still_new(call)) {
         aiodebug_record_stack(r, AIODEBUG_ROLE_RUNNING, aiodebug_stack_of_thread(owner),
                               "The loop's thread %d was at (most recent call last):", owner);
     }

@@ -16,6 +16,7 @@
 #include "../track/clock.h"
 #include "../track/runtime.h"
 #include "../track/stacks.h"
+#include "../track/uv.h"
 #include "interpose.h"
 
 AIODEBUG_INTERPOSE void aiort_instrument_attach(const aiort_instrument_api_t *api)
@@ -24,6 +25,7 @@ AIODEBUG_INTERPOSE void aiort_instrument_attach(const aiort_instrument_api_t *ap
         return;
     }
     aiodebug_runtime_attach(api);
+    aiodebug_uv_runtime_at((const void *)(uintptr_t)api->repr);
     aiodebug_at_exit(aiodebug_check_unclosed_loops);
     aiodebug_at_fork_child(aiodebug_loops_after_fork_child);
 }

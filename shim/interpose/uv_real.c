@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where libuv's own functions are.
+ *
+ * The shim does not link libuv. Usually the library is further down in the lookup order
+ * (RTLD_NEXT). One that a plugin brought in by dlopen(RTLD_LOCAL) (python3-uvloop, lua-luv) is in no
+ * order at all and is asked for by its name, then by that of any loaded object that is called libuv.
+ * dlsym(RTLD_DEFAULT) would find the shim itself.
+ */
+#include <dlfcn.h>
+#include <link.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "uv_wrap.h"
+
+aiodebug_uv_function_t aiodebug_uv_real[AIODEBUG_REAL_COUNT];
+
+static const char *const names[AIODEBUG_REAL_COUNT] = {
+#define XX_NAME(name) #name,
+#define XX_INIT(name, params, args, handle) #name,
+#define XX_OP(result, name, use, params, args, handle) #name,
+#define XX_FS(name, params, args) #name,
+    AIODEBUG_UV_INITS(XX_INIT) AIODEBUG_UV_OPS(XX_OP) AIODEBUG_UV_FS(XX_FS)
+        AIODEBUG_UV_OWN(XX_NAME)
+#undef XX_NAME
+#undef XX_INIT
+#undef XX_OP
+#undef XX_FS
+};
+
+/* Called where the library has no such function: somebody asked dlsym() for a newer one. */
+static int missing(void)
+{
+    return UV_ENOSYS;
+}
+
+typedef struct {
+    char path[1024];
+} found_t;
+
+static int is_libuv(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size;
+    found_t *found = arg;
+    const char *slash = strrchr(info->dlpi_name, '/');
+    const char *base = slash ? slash + 1 : info->dlpi_name;
+    if (strncmp(base, "libuv.so", 8) == 0 || strncmp(base, "libuv-", 6) == 0) {
+        strncpy(found->path, info->dlpi_name, sizeof found->path - 1);
+        return 1;
+    }
+    return 0;
+}
+
+static void *libuv_by_name(void)
+{
+    void *library = dlopen("libuv.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    if (!library) {
+        found_t found = {{0}};
+        if (dl_iterate_phdr(is_libuv, &found)) {
+            library = dlopen(found.path, RTLD_LAZY | RTLD_NOLOAD);
+        }
+    }
+    return library;
+}
+
+/* Not kept while there is no library: it may come later. */
+aiodebug_uv_function_t aiodebug_uv_find_real(int index)
+{
+    int saved = errno;
+    void *library = dlsym(RTLD_NEXT, "uv_run") ? RTLD_NEXT : libuv_by_name();
+    for (int i = 0; library && i < AIODEBUG_REAL_COUNT; i++) {
+        aiodebug_uv_function_t function = NULL;
+        *(void **)&function = dlsym(library, names[i]);
+        if (!function) {
+            function = (aiodebug_uv_function_t)missing;
+        }
+        __atomic_store_n(&aiodebug_uv_real[i], function, __ATOMIC_RELEASE);
+    }
+    errno = saved;
+    return library ? aiodebug_uv_real[index] : (aiodebug_uv_function_t)missing;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libuv's functions that submit requests, and the trampolines of requests' callbacks.
+ *
+ * A request has a record from its submission to its callback. Without a callback uv_fs_*,
+ * uv_getaddrinfo(), uv_getnameinfo() and uv_random() run in the caller, on any thread and even
+ * without a loop; those go by. uv_write() and the like may have none and are pending all the same.
+ */
+#include "uv_wrap.h"
+
+/* ---- Begin and end of a request ---- */
+
+/* What a submission has found out before the real call. */
+typedef struct {
+    aiodebug_uv_record_t *record; /* NULL: not watched */
+    bool refused;
+} submission_t;
+
+/* A pending request that is submitted again loses its first record: libuv has lost it too. */
+static submission_t submit(uv_req_t *req, const uv_loop_t *uv, uv_req_type type,
+                           aiodebug_uv_function_t cb, const char *function, bool internal)
+{
+    submission_t submission = {.record = aiodebug_uv_request(req)};
+    aiodebug_uv_loop_t *loop = aiodebug_uv_loop_of(uv);
+    if (submission.record) {
+        if (!internal) {
+            aiodebug_check_uv_reused(submission.record, function);
+        }
+        aiodebug_uv_drop(submission.record);
+        submission.record = NULL;
+    }
+    if (loop && aiodebug_uv_elsewhere(loop) && !internal) {
+        aiodebug_uv_subject_t subject = {.object = req,
+                                         .cb = cb,
+                                         .type = (uint8_t)type,
+                                         .flags = AIODEBUG_UV_REQUEST};
+        submission.refused = aiodebug_check_uv_thread(loop, &subject, function);
+    }
+    if (loop && !submission.refused) {
+        uint32_t created = internal ? 0 : aiodebug_stack_capture();
+        submission.record =
+            aiodebug_uv_request_add(req, uv, type, created, internal ? AIODEBUG_UV_INTERNAL : 0);
+        if (submission.record) {
+            submission.record->cb[AIODEBUG_UV_CB] = cb;
+        }
+    }
+    return submission;
+}
+
+/* The call returned an error: no callback will come. */
+static void withdraw(uv_req_t *req, const submission_t *submission)
+{
+    if (submission->record && submission->record->object == req) {
+        aiodebug_uv_drop(submission->record);
+    }
+}
+
+/* The request is over. Its record is dropped before the program's callback runs, where the request
+ * may be freed or submitted again. */
+static aiodebug_uv_record_t finish(uv_req_t *req)
+{
+    static const aiodebug_uv_record_t unknown;
+    aiodebug_uv_record_t *record = aiodebug_uv_request(req);
+    if (__builtin_expect(!record, 0)) {
+        record = aiodebug_uv_request_lost(req);
+        if (!record) {
+            return unknown;
+        }
+    }
+    aiodebug_uv_record_t was = *record;
+    aiodebug_uv_drop(record);
+    return was;
+}
+
+/* The trampoline NAME of a callback of this type whose first parameter is the request. */
+#define DONE(name, type, params, args)                                                             \
+    static void name params                                                                        \
+    {                                                                                              \
+        aiodebug_uv_record_t was = finish((uv_req_t *)req);                                        \
+        type cb = (type)was.cb[AIODEBUG_UV_CB];                                                    \
+        if (cb) {                                                                                  \
+            CALLING(req, &was, cb, AIODEBUG_UV_CB);                                                \
+            cb args;                                                                               \
+        }                                                                                          \
+    }
+
+DONE(on_fs, uv_fs_cb, (uv_fs_t * req), (req))
+DONE(on_write, uv_write_cb, (uv_write_t * req, int status), (req, status))
+DONE(on_shutdown, uv_shutdown_cb, (uv_shutdown_t * req, int status), (req, status))
+DONE(on_connect, uv_connect_cb, (uv_connect_t * req, int status), (req, status))
+DONE(on_send, uv_udp_send_cb, (uv_udp_send_t * req, int status), (req, status))
+DONE(on_random, uv_random_cb, (uv_random_t * req, int status, void *buf, size_t size),
+     (req, status, buf, size))
+DONE(on_addrinfo, uv_getaddrinfo_cb, (uv_getaddrinfo_t * req, int status, struct addrinfo *found),
+     (req, status, found))
+DONE(on_nameinfo, uv_getnameinfo_cb,
+     (uv_getnameinfo_t * req, int status, const char *host, const char *service),
+     (req, status, host, service))
+
+#define SUBMIT(req, loop, type, cb, name)                                                          \
+    submit((uv_req_t *)(req), loop, type, (aiodebug_uv_function_t)(cb), name, FROM_RUNTIME())
+
+/* ---- Streams ---- */
+
+/* On the stream first, then on the request. */
+static bool stream_refused(const void *stream, const char *function)
+{
+    return aiodebug_uv_handle_refused(stream, AIODEBUG_UV_USE, function);
+}
+
+/* The body of a function that returns an error code: `handle` is what the request works on, CALL
+ * the real call. `cb` becomes the trampoline. */
+#define SUBMIT_ON_HANDLE(name, handle, type, trampoline, call)                                     \
+    if (!WATCHED()) {                                                                              \
+        return call;                                                                               \
+    }                                                                                              \
+    if (stream_refused(handle, #name)) {                                                           \
+        return AIODEBUG_UV_REFUSED;                                                                \
+    }                                                                                              \
+    submission_t submission = SUBMIT(req, (handle)->loop, type, cb, #name);                        \
+    if (submission.refused) {                                                                      \
+        return AIODEBUG_UV_REFUSED;                                                                \
+    }                                                                                              \
+    if (submission.record) {                                                                       \
+        cb = trampoline;                                                                           \
+    }                                                                                              \
+    int err;                                                                                       \
+    {                                                                                              \
+        INSIDE;                                                                                    \
+        err = call;                                                                                \
+    }                                                                                              \
+    if (err < 0) {                                                                                 \
+        withdraw((uv_req_t *)req, &submission);                                                    \
+    }                                                                                              \
+    return err
+
+AIODEBUG_INTERPOSE int uv_write(uv_write_t *req, uv_stream_t *stream, const uv_buf_t bufs[],
+                                unsigned count, uv_write_cb cb)
+{
+    SUBMIT_ON_HANDLE(uv_write, stream, UV_WRITE, on_write,
+                     REAL(uv_write)(req, stream, bufs, count, cb));
+}
+
+AIODEBUG_INTERPOSE int uv_write2(uv_write_t *req, uv_stream_t *stream, const uv_buf_t bufs[],
+                                 unsigned count, uv_stream_t *send, uv_write_cb cb)
+{
+    SUBMIT_ON_HANDLE(uv_write2, stream, UV_WRITE, on_write,
+                     REAL(uv_write2)(req, stream, bufs, count, send, cb));
+}
+
+AIODEBUG_INTERPOSE int uv_shutdown(uv_shutdown_t *req, uv_stream_t *stream, uv_shutdown_cb cb)
+{
+    SUBMIT_ON_HANDLE(uv_shutdown, stream, UV_SHUTDOWN, on_shutdown,
+                     REAL(uv_shutdown)(req, stream, cb));
+}
+
+AIODEBUG_INTERPOSE int uv_tcp_connect(uv_connect_t *req, uv_tcp_t *tcp,
+                                      const struct sockaddr *address, uv_connect_cb cb)
+{
+    SUBMIT_ON_HANDLE(uv_tcp_connect, tcp, UV_CONNECT, on_connect,
+                     REAL(uv_tcp_connect)(req, tcp, address, cb));
+}
+
+AIODEBUG_INTERPOSE int uv_pipe_connect2(uv_connect_t *req, uv_pipe_t *pipe, const char *name,
+                                        size_t length, unsigned flags, uv_connect_cb cb)
+{
+    SUBMIT_ON_HANDLE(uv_pipe_connect2, pipe, UV_CONNECT, on_connect,
+                     REAL(uv_pipe_connect2)(req, pipe, name, length, flags, cb));
+}
+
+AIODEBUG_INTERPOSE int uv_udp_send(uv_udp_send_t *req, uv_udp_t *udp, const uv_buf_t bufs[],
+                                   unsigned count, const struct sockaddr *to, uv_udp_send_cb cb)
+{
+    SUBMIT_ON_HANDLE(uv_udp_send, udp, UV_UDP_SEND, on_send,
+                     REAL(uv_udp_send)(req, udp, bufs, count, to, cb));
+}
+
+/* Errors come to the callback. */
+AIODEBUG_INTERPOSE void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *pipe, const char *name,
+                                        uv_connect_cb cb)
+{
+    if (!WATCHED()) {
+        REAL(uv_pipe_connect)(req, pipe, name, cb);
+        return;
+    }
+    if (stream_refused(pipe, "uv_pipe_connect")) {
+        return;
+    }
+    submission_t submission = SUBMIT(req, pipe->loop, UV_CONNECT, cb, "uv_pipe_connect");
+    if (submission.refused) {
+        return;
+    }
+    if (submission.record) {
+        cb = on_connect;
+    }
+    INSIDE;
+    REAL(uv_pipe_connect)(req, pipe, name, cb);
+}
+
+/* ---- The pool ---- */
+
+/* With a callback it is the loop's; without one it runs here and now. CALL is the real call. */
+#define SUBMIT_ON_LOOP(name, type, trampoline, call)                                               \
+    if (!cb || !WATCHED()) {                                                                       \
+        return call;                                                                               \
+    }                                                                                              \
+    submission_t submission = SUBMIT(req, loop, type, cb, #name);                                  \
+    if (submission.refused) {                                                                      \
+        return AIODEBUG_UV_REFUSED;                                                                \
+    }                                                                                              \
+    if (submission.record) {                                                                       \
+        cb = trampoline;                                                                           \
+    }                                                                                              \
+    int err;                                                                                       \
+    {                                                                                              \
+        INSIDE;                                                                                    \
+        err = call;                                                                                \
+    }                                                                                              \
+    if (err < 0) {                                                                                 \
+        withdraw((uv_req_t *)req, &submission);                                                    \
+    }                                                                                              \
+    return err
+
+#define XX(name, params, args)                                                                     \
+    AIODEBUG_INTERPOSE int name params                                                             \
+    {                                                                                              \
+        SUBMIT_ON_LOOP(name, UV_FS, on_fs, REAL(name) args);                                       \
+    }
+AIODEBUG_UV_FS(XX)
+#undef XX
+
+AIODEBUG_INTERPOSE int uv_getaddrinfo(uv_loop_t *loop, uv_getaddrinfo_t *req, uv_getaddrinfo_cb cb,
+                                      const char *node, const char *service,
+                                      const struct addrinfo *hints)
+{
+    SUBMIT_ON_LOOP(uv_getaddrinfo, UV_GETADDRINFO, on_addrinfo,
+                   REAL(uv_getaddrinfo)(loop, req, cb, node, service, hints));
+}
+
+AIODEBUG_INTERPOSE int uv_getnameinfo(uv_loop_t *loop, uv_getnameinfo_t *req, uv_getnameinfo_cb cb,
+                                      const struct sockaddr *address, int flags)
+{
+    SUBMIT_ON_LOOP(uv_getnameinfo, UV_GETNAMEINFO, on_nameinfo,
+                   REAL(uv_getnameinfo)(loop, req, cb, address, flags));
+}
+
+AIODEBUG_INTERPOSE int uv_random(uv_loop_t *loop, uv_random_t *req, void *buf, size_t size,
+                                 unsigned flags, uv_random_cb cb)
+{
+    SUBMIT_ON_LOOP(uv_random, UV_RANDOM, on_random,
+                   REAL(uv_random)(loop, req, buf, size, flags, cb));
+}
+
+/* On a thread of the pool: nothing but the program's function, whose calls are the program's. */
+static void on_work(uv_work_t *req)
+{
+    const aiodebug_uv_record_t *record = aiodebug_uv_request((const uv_req_t *)req);
+    if (!record) {
+        record = aiodebug_uv_request_lost((const uv_req_t *)req);
+    }
+    uv_work_cb cb = record ? (uv_work_cb)record->cb[AIODEBUG_UV_CB] : NULL;
+    if (cb) {
+        cb(req);
+    }
+}
+
+static void on_after_work(uv_work_t *req, int status)
+{
+    aiodebug_uv_record_t was = finish((uv_req_t *)req);
+    uv_after_work_cb cb = (uv_after_work_cb)was.cb[AIODEBUG_UV_CB_AFTER_WORK];
+    if (cb) {
+        CALLING(req, &was, cb, AIODEBUG_UV_CB_AFTER_WORK);
+        cb(req, status);
+    }
+}
+
+AIODEBUG_INTERPOSE int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb cb,
+                                     uv_after_work_cb after)
+{
+    if (!WATCHED() || !cb) {
+        return REAL(uv_queue_work)(loop, req, cb, after);
+    }
+    submission_t submission = SUBMIT(req, loop, UV_WORK, cb, "uv_queue_work");
+    if (submission.refused) {
+        return AIODEBUG_UV_REFUSED;
+    }
+    if (submission.record) {
+        submission.record->cb[AIODEBUG_UV_CB_AFTER_WORK] = (aiodebug_uv_function_t)after;
+        cb = on_work;
+        after = on_after_work;
+    }
+    int err;
+    {
+        INSIDE;
+        err = REAL(uv_queue_work)(loop, req, cb, after);
+    }
+    if (err < 0) {
+        withdraw((uv_req_t *)req, &submission);
+    }
+    return err;
+}
+
+/* The callback comes all the same. */
+AIODEBUG_INTERPOSE int uv_cancel(uv_req_t *req)
+{
+    if (!WATCHED()) {
+        return REAL(uv_cancel)(req);
+    }
+    const aiodebug_uv_record_t *record = aiodebug_uv_request(req);
+    if (record && !(record->flags & AIODEBUG_UV_INTERNAL) &&
+        aiodebug_uv_elsewhere(record->loop)) {
+        aiodebug_uv_subject_t subject = aiodebug_uv_subject(record);
+        if (aiodebug_check_uv_thread(record->loop, &subject, "uv_cancel")) {
+            return AIODEBUG_UV_REFUSED;
+        }
+    }
+    INSIDE;
+    return REAL(uv_cancel)(req);
+}

@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tables behind uv.h. Memory comes from mmap() and is never given back; records and loop entries
+ * are used again. Threads take records from the common list in batches, so that the usual init and
+ * close take no lock.
+ */
+#include "uv.h"
+
+#include <link.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../config.h"
+#include "../init.h"
+#include "clock.h"
+#include "memory.h"
+
+_Thread_local aiodebug_uv_thread_t aiodebug_uv_self;
+
+int64_t aiodebug_uv_slow = INT64_MAX, aiodebug_uv_slow_turn = INT64_MAX;
+int64_t aiodebug_uv_notable = INT64_MAX, aiodebug_uv_notable_poll = INT64_MAX;
+uintptr_t aiodebug_uv_runtime_low, aiodebug_uv_runtime_size;
+
+/* ------------------------------------------------------------------------------------- locking */
+
+/* Held for some instructions, and not across a call that may wait. */
+typedef _Atomic bool lock_t;
+
+static void lock(lock_t *held)
+{
+    while (atomic_exchange_explicit(held, true, memory_order_acquire)) {
+        while (atomic_load_explicit(held, memory_order_relaxed)) {
+            sched_yield();
+        }
+    }
+}
+
+static void unlock(lock_t *held)
+{
+    atomic_store_explicit(held, false, memory_order_release);
+}
+
+static lock_t loops_lock, records_lock;
+
+static void *pages(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+
+/* --------------------------------------------------------------------------------------- loops */
+
+enum { LOOP_BUCKETS = 1024, LOOPS_A_BATCH = 64 };
+
+static aiodebug_uv_loop_t *loops[LOOP_BUCKETS], *unused_loops;
+
+static aiodebug_uv_loop_t **bucket_of(const uv_loop_t *uv)
+{
+    return &loops[((uintptr_t)uv >> 4) * 0x9e3779b97f4a7c15u >> 54];
+}
+
+static aiodebug_uv_loop_t *find_loop(const uv_loop_t *uv)
+{
+    aiodebug_uv_loop_t *loop = *bucket_of(uv);
+    while (loop && loop->uv != uv) {
+        loop = loop->next;
+    }
+    return loop;
+}
+
+static aiodebug_uv_loop_t *make_loop(const uv_loop_t *uv)
+{
+    if (!unused_loops) {
+        aiodebug_uv_loop_t *batch = pages(LOOPS_A_BATCH * sizeof *batch);
+        for (int i = 0; batch && i < LOOPS_A_BATCH; i++) {
+            batch[i].next = unused_loops;
+            unused_loops = &batch[i];
+        }
+    }
+    aiodebug_uv_loop_t *loop = unused_loops;
+    if (loop) {
+        unused_loops = loop->next;
+        loop->owner = NULL;
+        loop->owner_tid = 0;
+        loop->handles = 0;
+        loop->created = 0;
+        loop->uv = uv;
+        aiodebug_uv_loop_t **bucket = bucket_of(uv);
+        loop->next = *bucket;
+        *bucket = loop;
+    }
+    return loop;
+}
+
+aiodebug_uv_loop_t *aiodebug_uv_loop_of(const uv_loop_t *uv)
+{
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    if (self->cached_uv == uv && uv && self->cached_loop &&
+        atomic_load_explicit(&self->cached_loop->uv, memory_order_relaxed) == uv) {
+        return self->cached_loop;
+    }
+    if (!uv) {
+        return NULL;
+    }
+    lock(&loops_lock);
+    aiodebug_uv_loop_t *loop = find_loop(uv);
+    if (!loop) {
+        loop = make_loop(uv);
+    }
+    unlock(&loops_lock);
+    self->cached_uv = uv;
+    self->cached_loop = loop;
+    return loop;
+}
+
+static void drop_if_of(aiodebug_uv_record_t *record, void *loop)
+{
+    if (record->loop == loop) {
+        aiodebug_uv_drop(record);
+    }
+}
+
+aiodebug_uv_loop_t *aiodebug_uv_loop_new(const uv_loop_t *uv, uint32_t created)
+{
+    aiodebug_uv_loop_gone(uv);
+    aiodebug_uv_loop_t *loop = aiodebug_uv_loop_of(uv);
+    if (loop) {
+        loop->created = created;
+    }
+    return loop;
+}
+
+void aiodebug_uv_loop_gone(const uv_loop_t *uv)
+{
+    lock(&loops_lock);
+    aiodebug_uv_loop_t *loop = find_loop(uv);
+    unlock(&loops_lock);
+    if (!loop) {
+        return;
+    }
+    if (loop->handles > 0) {
+        aiodebug_uv_each(drop_if_of, loop);
+    }
+    lock(&loops_lock);
+    for (aiodebug_uv_loop_t **link = bucket_of(uv); *link; link = &(*link)->next) {
+        if (*link == loop) {
+            *link = loop->next;
+            loop->uv = NULL;
+            loop->next = unused_loops;
+            unused_loops = loop;
+            break;
+        }
+    }
+    unlock(&loops_lock);
+}
+
+
+/* One system call a thread. In a forked child the number is another: aiodebug_uv_after_fork_child(). */
+static _Thread_local pid_t own_tid;
+
+static pid_t gettid_cached(void)
+{
+    if (own_tid == 0) {
+        own_tid = gettid();
+    }
+    return own_tid;
+}
+
+
+/* ------------------------------------------------------------------------------------- records */
+
+enum {
+    RECORDS_A_CHUNK = 1024,
+    CHUNKS = 1 << 14,
+    BATCH = 32,         /* what a thread takes at a time, */
+    KEPT = 4 * BATCH,   /* and the most it keeps */
+    MARK = 0xa5,        /* with a number, what objects carry */
+    MARK_BITS = 8
+};
+
+_Static_assert(sizeof(aiodebug_uv_record_t) == 64, "a cache line");
+
+static _Atomic(aiodebug_uv_record_t *) chunks[CHUNKS];
+static _Atomic uint32_t chunk_count;
+static uint32_t common, common_count; /* unused records */
+static pthread_key_t thread_key;
+static bool have_thread_key;
+
+aiodebug_uv_record_t *aiodebug_uv_record(uint32_t number)
+{
+    if (number / RECORDS_A_CHUNK >= CHUNKS || number == 0) {
+        return NULL;
+    }
+    aiodebug_uv_record_t *chunk =
+        atomic_load_explicit(&chunks[number / RECORDS_A_CHUNK], memory_order_acquire);
+    return chunk ? &chunk[number % RECORDS_A_CHUNK] : NULL;
+}
+
+static uint32_t next_unused(const aiodebug_uv_record_t *record)
+{
+    return (uint32_t)(uintptr_t)record->cb[0];
+}
+
+static void set_next_unused(aiodebug_uv_record_t *record, uint32_t next)
+{
+    record->cb[0] = (aiodebug_uv_function_t)(uintptr_t)next;
+}
+
+/* Under the lock. Number 0 stays unused. */
+static bool add_chunk(void)
+{
+    uint32_t index = chunk_count;
+    aiodebug_uv_record_t *chunk =
+        index < CHUNKS ? pages(RECORDS_A_CHUNK * sizeof *chunk) : NULL;
+    if (!chunk) {
+        return false;
+    }
+    for (int i = RECORDS_A_CHUNK - 1; i >= (index == 0); i--) {
+        chunk[i].number = index * RECORDS_A_CHUNK + (uint32_t)i;
+        set_next_unused(&chunk[i], common);
+        common = chunk[i].number;
+        common_count++;
+    }
+    atomic_store_explicit(&chunks[index], chunk, memory_order_release);
+    chunk_count = index + 1;
+    return true;
+}
+
+static void remember_thread(aiodebug_uv_thread_t *self);
+
+static void refill(aiodebug_uv_thread_t *self)
+{
+    lock(&records_lock);
+    if (common_count < BATCH) {
+        add_chunk();
+    }
+    /* The first BATCH of the common list, as they are chained. */
+    for (int i = 0; i < BATCH && common; i++) {
+        aiodebug_uv_record_t *record = aiodebug_uv_record(common);
+        common = next_unused(record);
+        common_count--;
+        set_next_unused(record, self->unused);
+        self->unused = record->number;
+        self->unused_count++;
+    }
+    unlock(&records_lock);
+    remember_thread(self);
+}
+
+static void give_back(aiodebug_uv_thread_t *self, uint32_t keep)
+{
+    lock(&records_lock);
+    while (self->unused_count > keep) {
+        aiodebug_uv_record_t *record = aiodebug_uv_record(self->unused);
+        self->unused = next_unused(record);
+        self->unused_count--;
+        set_next_unused(record, common);
+        common = record->number;
+        common_count++;
+    }
+    unlock(&records_lock);
+}
+
+enum { CLOSED_BITS = 10 };
+
+static size_t closed_size(void)
+{
+    return sizeof(aiodebug_uv_closed_t) << CLOSED_BITS;
+}
+
+static void thread_ends(void *arg)
+{
+    aiodebug_uv_thread_t *self = arg;
+    give_back(self, 0);
+    if (self->closed) {
+        munmap(self->closed, closed_size());
+        self->closed = NULL;
+    }
+    if (self->runs) {
+        munmap(self->runs, AIODEBUG_UV_RUNS * sizeof *self->runs);
+        self->runs = NULL;
+    }
+}
+
+static void remember_thread(aiodebug_uv_thread_t *self)
+{
+    if (have_thread_key && !pthread_getspecific(thread_key)) {
+        pthread_setspecific(thread_key, self);
+    }
+}
+
+static aiodebug_uv_record_t *take(void)
+{
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    if (__builtin_expect(self->unused == 0, 0)) {
+        refill(self);
+        if (self->unused == 0) {
+            return NULL;
+        }
+    }
+    aiodebug_uv_record_t *record = aiodebug_uv_record(self->unused);
+    self->unused = next_unused(record);
+    self->unused_count--;
+    return record;
+}
+
+static void *marked(uint32_t number)
+{
+    return (void *)((uintptr_t)number << MARK_BITS | MARK);
+}
+
+static aiodebug_uv_record_t *of_mark(const void *mark, const void *object)
+{
+    if (((uintptr_t)mark & ((1 << MARK_BITS) - 1)) != MARK || (uintptr_t)mark >> 40) {
+        return NULL;
+    }
+    aiodebug_uv_record_t *record = aiodebug_uv_record((uint32_t)((uintptr_t)mark >> MARK_BITS));
+    return record && atomic_load_explicit(&record->object, memory_order_relaxed) == object ? record
+                                                                                           : NULL;
+}
+
+uint32_t aiodebug_uv_number_at(const uv_handle_t *handle)
+{
+    return aiodebug_memory_find(handle);
+}
+
+aiodebug_uv_record_t *aiodebug_uv_handle(const uv_handle_t *handle)
+{
+    aiodebug_uv_record_t *record = of_mark(handle->u.reserved[3], handle);
+    return __builtin_expect(record != NULL, 1) ? record
+                                               : aiodebug_uv_record(aiodebug_memory_find(handle));
+}
+
+aiodebug_uv_record_t *aiodebug_uv_request(const uv_req_t *request)
+{
+    aiodebug_uv_record_t *record = of_mark(request->reserved[5], request);
+    return record && record->flags & AIODEBUG_UV_REQUEST ? record : NULL;
+}
+
+typedef struct {
+    const void *object;
+    aiodebug_uv_record_t *found;
+} search_t;
+
+static void compare(aiodebug_uv_record_t *record, void *arg)
+{
+    search_t *search = arg;
+    if (record->object == search->object && record->flags & AIODEBUG_UV_REQUEST) {
+        search->found = record;
+    }
+}
+
+aiodebug_uv_record_t *aiodebug_uv_request_lost(const uv_req_t *request)
+{
+    search_t search = {.object = request};
+    aiodebug_uv_each(compare, &search);
+    return search.found;
+}
+
+static void fill(aiodebug_uv_record_t *record, const void *object, aiodebug_uv_loop_t *loop,
+                 int type, uint32_t created, unsigned flags)
+{
+    memset(record->cb, 0, sizeof record->cb);
+    record->loop = loop;
+    record->created = created;
+    record->closed = 0;
+    record->type = (uint8_t)type;
+    record->flags = (uint8_t)flags;
+    atomic_store_explicit(&record->object, object, memory_order_release);
+}
+
+aiodebug_uv_record_t *aiodebug_uv_handle_add(uv_handle_t *handle, size_t size, uint32_t created,
+                                             unsigned flags)
+{
+    aiodebug_uv_loop_t *loop = aiodebug_uv_loop_of(handle->loop);
+    aiodebug_uv_record_t *record = loop ? take() : NULL;
+    if (record) {
+        fill(record, handle, loop, handle->type, created, flags);
+        record->size = (uint16_t)size;
+        handle->u.reserved[3] = marked(record->number);
+        atomic_fetch_add_explicit(&loop->handles, 1, memory_order_relaxed);
+        aiodebug_memory_watch(handle, size, record->number);
+    }
+    return record;
+}
+
+aiodebug_uv_record_t *aiodebug_uv_request_add(uv_req_t *request, const uv_loop_t *uv,
+                                              uv_req_type type, uint32_t created, unsigned flags)
+{
+    aiodebug_uv_loop_t *loop = aiodebug_uv_loop_of(uv);
+    aiodebug_uv_record_t *record = loop ? take() : NULL;
+    if (record) {
+        fill(record, request, loop, type, created, flags | AIODEBUG_UV_REQUEST);
+        request->reserved[5] = marked(record->number);
+    }
+    return record;
+}
+
+void aiodebug_uv_drop(aiodebug_uv_record_t *record)
+{
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    const void *object = atomic_exchange_explicit(&record->object, NULL, memory_order_relaxed);
+    if (!object) {
+        return; /* another thread was first: it freed the memory, say */
+    }
+    if (!(record->flags & AIODEBUG_UV_REQUEST)) {
+        atomic_fetch_sub_explicit(&record->loop->handles, 1, memory_order_relaxed);
+        aiodebug_memory_unwatch(object);
+    }
+    set_next_unused(record, self->unused);
+    self->unused = record->number;
+    if (++self->unused_count > KEPT) {
+        give_back(self, KEPT / 2);
+    }
+}
+
+void aiodebug_uv_each(void (*fn)(aiodebug_uv_record_t *record, void *arg), void *arg)
+{
+    uint32_t n = chunk_count;
+    for (uint32_t c = 0; c < n; c++) {
+        aiodebug_uv_record_t *chunk = chunks[c];
+        for (int i = 0; i < RECORDS_A_CHUNK; i++) {
+            if (atomic_load_explicit(&chunk[i].object, memory_order_acquire)) {
+                fn(&chunk[i], arg);
+            }
+        }
+    }
+}
+
+
+/* ------------------------------------------------------------------------------ closed lately */
+
+static aiodebug_uv_closed_t *closed_slot(const void *object)
+{
+    aiodebug_uv_closed_t *table = aiodebug_uv_self.closed;
+    return table ? &table[((uintptr_t)object >> 3) * 0x9e3779b97f4a7c15u >> (64 - CLOSED_BITS)]
+                 : NULL;
+}
+
+void aiodebug_uv_closed_note(const aiodebug_uv_record_t *record)
+{
+    if (!aiodebug_uv_self.closed) {
+        aiodebug_uv_self.closed = pages(closed_size());
+        remember_thread(&aiodebug_uv_self);
+    }
+    aiodebug_uv_closed_t *slot = closed_slot(record->object);
+    if (slot) {
+        *slot = (aiodebug_uv_closed_t){.object = record->object,
+                                       .created = record->created,
+                                       .closed = record->closed,
+                                       .type = record->type};
+    }
+}
+
+void aiodebug_uv_closed_forget(const void *object)
+{
+    aiodebug_uv_closed_t *slot = closed_slot(object);
+    if (slot && slot->object == object) {
+        slot->object = NULL;
+    }
+}
+
+const aiodebug_uv_closed_t *aiodebug_uv_closed_find(const void *object)
+{
+    aiodebug_uv_closed_t *slot = closed_slot(object);
+    return slot && slot->object == object ? slot : NULL;
+}
+
+
+/* ---------------------------------------------------------------------------------------- runs */
+
+void aiodebug_uv_run_end(aiodebug_uv_run_t *run)
+{
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    aiodebug_uv_loop_t *loop = run->loop;
+    if (loop->owner == self) {
+        loop->owner_tid = run->owner_tid_before;
+        atomic_store_explicit(&loop->owner, run->owner_before, memory_order_release);
+    }
+    self->run = run > self->runs ? run - 1 : NULL;
+}
+
+aiodebug_uv_run_t *aiodebug_uv_run_begin(aiodebug_uv_loop_t *loop, uintptr_t frame)
+{
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    if (!self->runs) {
+        self->runs = pages(AIODEBUG_UV_RUNS * sizeof *self->runs);
+        remember_thread(self);
+    }
+    while (self->run && self->run->frame <= frame) {
+        aiodebug_uv_run_end(self->run);
+    }
+    aiodebug_uv_run_t *run = self->run ? self->run + 1 : self->runs;
+    if (!self->runs || run == self->runs + AIODEBUG_UV_RUNS) {
+        return NULL;
+    }
+    run->frame = frame;
+    run->loop = loop;
+    run->owner_before = loop->owner;
+    run->owner_tid_before = loop->owner_tid;
+    run->callbacks = 0;
+    run->excused = self->excused;
+    run->dearest[0].took = 0;
+    loop->owner_tid = gettid_cached();
+    atomic_store_explicit(&loop->owner, self, memory_order_release);
+    self->run = run;
+    return run;
+}
+
+
+/* ------------------------------------------------------------------------------------- the rest */
+
+static int find_range(struct dl_phdr_info *info, size_t size, void *address)
+{
+    (void)size;
+    uintptr_t low = UINTPTR_MAX, high = 0;
+    bool found = false;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        uintptr_t start = info->dlpi_addr + segment->p_vaddr, end = start + segment->p_memsz;
+        if (segment->p_type != PT_LOAD) {
+            continue;
+        }
+        found |= (uintptr_t)address >= start && (uintptr_t)address < end;
+        if (segment->p_flags & PF_X) {
+            low = start < low ? start : low;
+            high = end > high ? end : high;
+        }
+    }
+    if (found && low < high) {
+        aiodebug_uv_runtime_low = low;
+        aiodebug_uv_runtime_size = high - low;
+    }
+    return found;
+}
+
+void aiodebug_uv_runtime_at(const void *address)
+{
+    dl_iterate_phdr(find_range, (void *)(uintptr_t)address);
+}
+
+static int64_t ticks(double seconds)
+{
+    uint64_t n = aiodebug_ticks_from_seconds(seconds);
+    return n < INT64_MAX ? (int64_t)n : INT64_MAX;
+}
+
+void aiodebug_uv_start(void)
+{
+    const aiodebug_config_t *config = &aiodebug_config;
+    if (aiodebug_config_wants(AIODEBUG_CHECK_SLOW_CALLBACK, AIODEBUG_LEVEL_WARNING)) {
+        aiodebug_uv_slow = ticks(config->slow_callback);
+    }
+    if (aiodebug_config_wants(AIODEBUG_CHECK_SLOW_ITERATION, AIODEBUG_LEVEL_WARNING)) {
+        aiodebug_uv_slow_turn = ticks(config->slow_iteration);
+    }
+    /* Three of a turn's callbacks are remembered; a thousandth of the threshold is no help. */
+    int64_t notable = aiodebug_uv_slow_turn == INT64_MAX ? INT64_MAX : aiodebug_uv_slow_turn / 1000;
+    aiodebug_uv_notable = notable < aiodebug_uv_slow ? notable : aiodebug_uv_slow;
+    if (aiodebug_config_wants(AIODEBUG_CHECK_SLOW_POLL, AIODEBUG_LEVEL_DEBUG)) {
+        aiodebug_uv_notable_poll = 0;
+    } else if (aiodebug_config_wants(AIODEBUG_CHECK_SLOW_POLL, AIODEBUG_LEVEL_WARNING)) {
+        aiodebug_uv_notable_poll = ticks(config->slow_poll < 1 ? config->slow_poll : 1);
+    }
+    have_thread_key = pthread_key_create(&thread_key, thread_ends) == 0;
+    aiodebug_at_fork_child(aiodebug_uv_after_fork_child);
+}
+
+/* Only this thread lives on. What it has open stays open; its loop, when it is inside uv_run(),
+ * stays its own. */
+void aiodebug_uv_after_fork_child(void)
+{
+    own_tid = getpid();
+    unlock(&loops_lock);
+    unlock(&records_lock);
+    for (int i = 0; i < LOOP_BUCKETS; i++) {
+        for (aiodebug_uv_loop_t *loop = loops[i]; loop; loop = loop->next) {
+            if (loop->owner == &aiodebug_uv_self) {
+                loop->owner_tid = getpid();
+            } else {
+                loop->owner = NULL;
+                loop->owner_tid = 0;
+            }
+        }
+    }
+}

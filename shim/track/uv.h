@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the shim knows of libuv: loops, handles, pending requests, and what each thread does now.
+ *
+ * A record of 64 bytes stands for each handle from its init to its close callback, and for each
+ * request from its submission to its callback. The object carries the record's number in a field
+ * that libuv reserves and leaves alone (u.reserved[3] of a handle, reserved[5] of a request); the
+ * number is believed only when the record names the same object, so memory that was copied, cleared
+ * or never initialised does no harm. Reports come from records alone: real programs leave freed
+ * handles in a loop's queue.
+ *
+ * A record belongs to the loop's thread. It is dropped before the program's close callback or
+ * request callback is called, because there the memory may be freed or used again.
+ */
+#ifndef AIODEBUG_TRACK_UV_H
+#define AIODEBUG_TRACK_UV_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <uv.h>
+
+typedef void (*aiodebug_uv_function_t)(void);
+
+/* ---- Loops ---- */
+
+typedef struct aiodebug_uv_loop aiodebug_uv_loop_t;
+typedef struct aiodebug_uv_thread aiodebug_uv_thread_t;
+
+struct aiodebug_uv_loop {
+    aiodebug_uv_loop_t *next;               /* in its bucket, or of the unused */
+    _Atomic(const uv_loop_t *) uv;          /* NULL: unused */
+    _Atomic(aiodebug_uv_thread_t *) owner;  /* the thread inside uv_run() now, or NULL */
+    _Atomic pid_t owner_tid;
+    _Atomic uint32_t handles;               /* open or closing ones */
+    uint32_t created;                       /* stack */
+};
+
+/* The loop's entry, made when there is none: loops are also made where the shim does not look.
+ * NULL only without memory. */
+aiodebug_uv_loop_t *aiodebug_uv_loop_of(const uv_loop_t *uv);
+/* A loop is made at this address: what was known of one there is over. */
+aiodebug_uv_loop_t *aiodebug_uv_loop_new(const uv_loop_t *uv, uint32_t created);
+/* The loop is closed. */
+void aiodebug_uv_loop_gone(const uv_loop_t *uv);
+
+/* ---- Handles and requests ---- */
+
+enum {
+    AIODEBUG_UV_REQUEST = 1 << 0,  /* not a handle */
+    AIODEBUG_UV_INTERNAL = 1 << 1, /* libaiort's own: timed and checked there */
+    AIODEBUG_UV_CLOSING = 1 << 2,
+    AIODEBUG_UV_HALF = 1 << 3,     /* its init failed half-way: nothing is sure */
+    AIODEBUG_UV_FREED = 1 << 4,    /* its memory was given back: libuv may still use it */
+};
+
+/* Which callback of a handle; requests have the first alone, uv_queue_work() two. */
+typedef enum {
+    AIODEBUG_UV_CB,            /* timer, idle, async, poll, signal, ...; read, recv; exit */
+    AIODEBUG_UV_CB_ALLOC,
+    AIODEBUG_UV_CB_CONNECTION,
+    AIODEBUG_UV_CB_CLOSE,
+    AIODEBUG_UV_CB_COUNT,
+    AIODEBUG_UV_CB_WALK = AIODEBUG_UV_CB_COUNT, /* of no record's own */
+    AIODEBUG_UV_CB_AFTER_WORK = AIODEBUG_UV_CB_ALLOC,
+} aiodebug_uv_slot_t;
+
+typedef struct {
+    _Atomic(const void *) object; /* NULL: unused */
+    aiodebug_uv_loop_t *loop;
+    aiodebug_uv_function_t cb[AIODEBUG_UV_CB_COUNT]; /* the program's; unused: [0] is the next */
+    uint32_t created, closed; /* stacks */
+    uint32_t number;
+    uint8_t type; /* uv_handle_type or uv_req_type */
+    uint8_t flags;
+    uint16_t size; /* of the object */
+} aiodebug_uv_record_t;
+
+/* The number of the record of the handle that was initialised at this address, 0: none. Reads no
+ * memory of the program. */
+uint32_t aiodebug_uv_number_at(const uv_handle_t *handle);
+
+/* The record of this number, used or not; NULL when there is none. */
+aiodebug_uv_record_t *aiodebug_uv_record(uint32_t number);
+
+/* The handle's; NULL when it was never seen. Reads the handle's memory. */
+aiodebug_uv_record_t *aiodebug_uv_handle(const uv_handle_t *handle);
+/* The pending request's; NULL when it is not pending. Reads the request's memory. */
+aiodebug_uv_record_t *aiodebug_uv_request(const uv_req_t *request);
+/* The same for one that must be pending, should its number have been overwritten meanwhile. */
+aiodebug_uv_record_t *aiodebug_uv_request_lost(const uv_req_t *request);
+
+/* New records, marked in the object. NULL without memory. The handle is initialised. */
+aiodebug_uv_record_t *aiodebug_uv_handle_add(uv_handle_t *handle, size_t size, uint32_t created,
+                                             unsigned flags);
+aiodebug_uv_record_t *aiodebug_uv_request_add(uv_req_t *request, const uv_loop_t *loop,
+                                              uv_req_type type, uint32_t created, unsigned flags);
+/* The object is over; its memory is not touched. */
+void aiodebug_uv_drop(aiodebug_uv_record_t *record);
+
+/* Every record in use, in no order. Those of loops that run in other threads may change meanwhile. */
+void aiodebug_uv_each(void (*fn)(aiodebug_uv_record_t *record, void *arg), void *arg);
+
+/* ---- What was closed lately: a table without promise, for "closed twice" ---- */
+
+typedef struct {
+    const void *object;
+    uint32_t created, closed;
+    uint8_t type;
+} aiodebug_uv_closed_t;
+
+void aiodebug_uv_closed_note(const aiodebug_uv_record_t *record);
+void aiodebug_uv_closed_forget(const void *object);
+/* NULL: not known to be closed. In this thread only. */
+const aiodebug_uv_closed_t *aiodebug_uv_closed_find(const void *object);
+
+/* ---- Threads ---- */
+
+enum { AIODEBUG_UV_DEAREST = 3 };
+
+/* A callback of the program's that runs; on its trampoline's stack. */
+typedef struct aiodebug_uv_call {
+    const struct aiodebug_uv_call *outer; /* for its address only: it may be gone */
+    uintptr_t inside;                     /* the thread's, to be put back */
+    uint64_t start;                       /* ticks */
+    uint64_t excused;                     /* the thread's at the start */
+    const void *object;
+    aiodebug_uv_function_t cb;
+    uint32_t created;
+    uint8_t type, flags, slot;
+} aiodebug_uv_call_t;
+
+typedef struct {
+    uint64_t took;
+    const void *object;
+    aiodebug_uv_function_t cb;
+    uint32_t created;
+    uint8_t type, flags, slot;
+} aiodebug_uv_dear_t;
+
+/* A uv_run() that runs. Not on a stack: longjmp() may leave it behind, to be used once more. */
+typedef struct aiodebug_uv_run {
+    uintptr_t frame; /* of the wrapper */
+    aiodebug_uv_loop_t *loop;
+    aiodebug_uv_thread_t *owner_before;
+    pid_t owner_tid_before;
+    const void *caller;  /* return address */
+    uint64_t turn_start; /* ticks; the turn: between two polls */
+    uint64_t excused;    /* the thread's at the turn's start */
+    uint32_t callbacks;  /* of the turn */
+    bool internal;       /* libaiort runs it */
+    aiodebug_uv_dear_t dearest[AIODEBUG_UV_DEAREST]; /* of the turn, the dearest first */
+} aiodebug_uv_run_t;
+
+enum { AIODEBUG_UV_RUNS = 16 }; /* one in another; more are not watched */
+
+struct aiodebug_uv_thread {
+    /* The frame of the wrapper through which libuv was entered; 0 in the program's code. Calls from
+     * frames further in are libuv's own. One that an exception or longjmp() left behind is known by
+     * lying further in than the caller. */
+    uintptr_t inside;
+    uint64_t last; /* ticks at the end of the last callback, or of the poll */
+    uint64_t excused; /* ticks that were reported already, or were the shim's own; only grows */
+    const aiodebug_uv_call_t *call;
+    aiodebug_uv_run_t *run;  /* the innermost, or NULL */
+    aiodebug_uv_run_t *runs; /* AIODEBUG_UV_RUNS of them, the outermost first */
+    const uv_loop_t *cached_uv;
+    aiodebug_uv_loop_t *cached_loop;
+    uint32_t unused, unused_count; /* records ready for use */
+    aiodebug_uv_closed_t *closed;
+};
+
+extern _Thread_local aiodebug_uv_thread_t aiodebug_uv_self
+    __attribute__((tls_model("initial-exec")));
+
+/* libaiort's code: calls from there are the runtime's own. */
+extern uintptr_t aiodebug_uv_runtime_low, aiodebug_uv_runtime_size;
+
+static inline bool aiodebug_uv_from_runtime(const void *return_address)
+{
+    return (uintptr_t)return_address - aiodebug_uv_runtime_low < aiodebug_uv_runtime_size;
+}
+
+void aiodebug_uv_runtime_at(const void *address);
+
+/* Ticks from which a callback is slow, a turn is slow, and a callback is worth remembering among
+ * the turn's dearest; INT64_MAX: never. Set when the shim starts. */
+extern int64_t aiodebug_uv_slow, aiodebug_uv_slow_turn, aiodebug_uv_notable;
+/* Ticks from which a poll may be worth a record. */
+extern int64_t aiodebug_uv_notable_poll;
+
+void aiodebug_uv_start(void);
+
+/* uv_run() begins, by the wrapper with this frame; NULL: not watched. Those that longjmp() left are
+ * ended first. */
+aiodebug_uv_run_t *aiodebug_uv_run_begin(aiodebug_uv_loop_t *loop, uintptr_t frame);
+void aiodebug_uv_run_end(aiodebug_uv_run_t *run);
+
+/* Async-signal-safe. */
+void aiodebug_uv_after_fork_child(void);
+
+#endif
