@@ -1,0 +1,91 @@
+// The top of the page: what is wrong, how often, where, and what to do.
+
+function drawHeadline() {
+  const wrong = data.checks.filter((c) => rankOf(c.level) >= 2);
+  const findings = wrong.reduce((sum, c) => sum + c.count, 0);
+  const blocked = data.checks.reduce((sum, c) => sum + c.blocked, 0);
+  const [first, last] = data.span;
+  $('title').textContent = data.title;
+  const programs = [...new Set(data.processes.map((p) => p.program))];
+  const named = programs.length > 3 ? `${programs.slice(0, 3).join(', ')} and ${programs.length - 3} more` : programs.join(', ');
+  const parts = [];
+  if (programs.length) parts.push(`${named}, ${plural(data.process_count, 'process', 'processes')}`);
+  if (first !== null) parts.push(`${moment(first)}, over ${duration(Math.max(last - first, 1e-6))}`);
+  parts.push(plural(data.records, 'record'));
+  $('subtitle').textContent = parts.join('  \u00b7  ');
+
+  const longest = Math.max(0, ...data.checks.filter((c) => c.family === 'time' && c.stats).map((c) => c.stats.max));
+  const left = data.groups.filter((g) => LEFT.has(g.check)).reduce((sum, g) => sum + g.count, 0);
+  const figures = [
+    ['Findings', count(findings), `of ${plural(wrong.length, 'kind')}, in ${plural(wrong.reduce((s, c) => s + c.places, 0), 'place')}`],
+    ['Loops blocked', blocked ? duration(blocked) : 'never', blocked && last > first ? `${percent(blocked / busySpan())} of the time logged` : 'as far as the log tells'],
+    ['Longest block', longest ? duration(longest) : 'none', longest ? longestPlace(longest) : ''],
+    ['Left behind', count(left), 'handles, tasks, coroutines'],
+  ];
+  $('figures').replaceChildren(...figures.map(([name, value, note]) => el('div', {},
+    el('dt', { text: name }), el('dd', { text: value }), el('dd', { class: 'note', text: note || '\u00a0' }))));
+}
+
+const LEFT = new Set(['task-destroyed-pending', 'coroutine-never-awaited', 'unclosed-loop', 'unclosed-transport', 'unclosed-handle',
+  'handle-destroyed-active', 'loop-busy-at-close', 'request-pending-at-exit']);
+
+// The time in which each loop was there, as far as the log tells: of its process, once for each loop.
+function busySpan() {
+  let sum = 0;
+  for (const lane of data.lanes) {
+    const process = data.processes[lane.process];
+    if (process && process.first !== null && lane.blocked > 0) sum += process.last - process.first;
+  }
+  return sum || 1;
+}
+
+function longestPlace(longest) {
+  const group = data.groups.find((g) => g.family === 'time' && g.stats && g.stats.max === longest);
+  return group ? `in ${placeName(group)}` : '';
+}
+
+function verdictPlaces(check) {
+  const shown = check.groups.slice(0, 3).map((n) => [n, data.groups[n]]);
+  const list = el('ol', { class: 'places' }, shown.map(([n, group]) => el('li', {},
+    el('a', { class: 'to', href: '#findings', on: { click: (event) => { event.preventDefault(); openFinding(n); } } }, placeNode(group)),
+    el('span', { class: 'often', text: group.stats ? `${count(group.count)}\u00d7, ${timeOf(group)}` : `${count(group.count)}\u00d7` }),
+    group.source ? el('code', { class: 'line', text: group.source }) : null)));
+  if (check.places > shown.length) {
+    list.append(el('li', { class: 'more' }, el('a', {
+      href: '#findings', text: `${plural(check.places - shown.length, 'more place')}`,
+      on: { click: (event) => { event.preventDefault(); showFindings({ check: check.slug }); } },
+    })));
+  }
+  return list;
+}
+
+function verdictSentence(check) {
+  const s = check.stats;
+  const parts = [`${plural(check.count, 'time')} in ${plural(check.places, 'place')}`];
+  if (s && s.n > 1) parts.push(`${duration(s.total)} in all`, `median ${duration(s.median)}`, `longest ${duration(s.max)}`);
+  else if (s) parts.push(duration(s.max));
+  if (check.threshold !== null && s) parts.push(`threshold ${duration(check.threshold)}`);
+  if (check.repeats) parts.push(`${count(check.repeats)} only counted`);
+  return parts.join(', ');
+}
+
+function drawVerdicts() {
+  const wrong = data.checks.filter((c) => rankOf(c.level) >= 2);
+  const quiet = data.checks.filter((c) => rankOf(c.level) < 2);
+  const cards = wrong.map((check) => el('article', { class: `card verdict ${familyClass(check.family)}` },
+    el('header', {}, el('h3', { text: check.heading }), el('div', { class: 'tags' }, levelTag(check.level), slugTag(check))),
+    el('p', { class: 'sum', text: verdictSentence(check) }),
+    verdictPlaces(check),
+    check.hint ? el('p', { class: 'fix' }, el('strong', { text: 'To fix it: ' }), check.hint + (/[.!?]$/.test(check.hint) ? '' : '.')) : null));
+  const list = $('verdict-list');
+  if (!cards.length) {
+    list.append(el('p', { class: 'empty', text: data.records
+      ? 'Nothing wrong was logged: no record is a warning or graver.'
+      : 'The log has no records: either nothing was wrong, or the program never loaded the shim.' }));
+  }
+  list.append(el('div', { class: 'cards' }, cards));
+  if (quiet.length) {
+    list.append(el('p', { class: 'muted small', text: 'Below a warning, and so no verdict: ' +
+      quiet.map((c) => `${c.slug || 'other reports'} (${c.level}, ${count(c.count)})`).join(', ') + '.' }));
+  }
+}
