@@ -1,0 +1,742 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memory.c - the table of watched objects.
+ *
+ * Memory. One mapping at the first watch: the filter (memory_map.h; only touched pages count), and
+ * a page for each of 16 shards to begin with. A shard is a table with open addressing and linear
+ * probing, at most three quarters full, which grows by half; entries are 16 bytes. An address's
+ * granule, modulo the filter's window, decides everything: its region gives the shard, and itself
+ * the place where probing begins. So all that shares a word of the filter shares a lock, and all
+ * that shares a bit of it is met in one probe: the bit is cleared by whoever takes the last away.
+ *
+ * Locks. Writers hold their shard's; find() holds nothing and looks again when the shard's sequence
+ * number was odd or has changed. No lock is held while anything foreign is called: what is to be
+ * reported is collected first, and marked, so that it is reported once.
+ *   - A signal handler that interrupts us on the same thread finds `inside` set and does nothing.
+ *   - Nobody waits for more than some milliseconds: after that (the holder was put aside by a
+ *     handler that does not return) the call does nothing, as if there were no memory.
+ *   - A lock says whose process took it. One that a fork() has left behind in the child is taken
+ *     from its dead holder. Each change is made in an order that leaves a table in which every
+ *     object is found, perhaps twice; the child, which knows, removes what is there twice.
+ *
+ * Tables that were outgrown stay mapped, without their pages, for the sake of late readers.
+ */
+#include "track/memory_map.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "init.h"
+
+enum {
+    SHARD_BITS = 4,
+    SHARDS = 1 << SHARD_BITS,
+    PAGE = 4096,
+    SPINS = 200,
+    YIELDS = 200,
+    NAPS = 200,
+    NAP_NS = 50 * 1000,
+    READS = 1000,
+    BATCH = 32,
+};
+
+/* In an entry's `size`, whose other bits saturate. */
+#define GIVEN_BACK (1u << 31)
+#define LIFTED (1u << 30)
+#define SIZE_MAX_KNOWN (LIFTED - 1)
+
+/* No object: a place whose entry is being replaced. */
+#define NOWHERE ((uintptr_t)1)
+
+typedef struct {
+    _Atomic uintptr_t start; /* 0: empty */
+    _Atomic uint32_t record;
+    _Atomic uint32_t size;
+} entry_t;
+
+typedef struct {
+    uint32_t capacity;
+    entry_t entries[];
+} table_t;
+
+typedef struct {
+    _Alignas(64) _Atomic pid_t lock; /* 0, or the process whose thread holds it */
+    _Atomic uint32_t sequence;       /* odd: entries are being changed */
+    table_t *_Atomic table;
+    _Atomic uint32_t count;
+    _Atomic bool hopeless; /* somebody has waited in vain */
+} shard_t;
+
+typedef struct {
+    aiodebug_memory_map_t filter;
+    _Alignas(PAGE) unsigned char first[SHARDS][PAGE];
+} mapping_t;
+
+aiodebug_memory_map_t *_Atomic aiodebug_memory_map;
+static shard_t shards[SHARDS];
+static _Atomic uint32_t largest; /* of all objects so far */
+static _Atomic size_t table_bytes;
+
+static __thread volatile sig_atomic_t inside;
+
+static inline uintptr_t granule_of(uintptr_t address)
+{
+    return address >> AIODEBUG_GRANULE_BITS;
+}
+
+static inline uint32_t index_of(uintptr_t granule)
+{
+    return (uint32_t)granule & AIODEBUG_WINDOW_MASK;
+}
+
+static inline shard_t *shard_of(uint32_t index)
+{
+    return &shards[(index >> AIODEBUG_REGION_BITS) * 0x9e3779b1u >> (32 - SHARD_BITS)];
+}
+
+static inline uint32_t home_of(const table_t *table, uint32_t index)
+{
+    return (uint32_t)((uint64_t)(index * 0x9e3779b1u) * table->capacity >> 32);
+}
+
+static inline uint32_t after(const table_t *table, uint32_t i)
+{
+    return i + 1 == table->capacity ? 0 : i + 1;
+}
+
+static inline uintptr_t start_at(const table_t *table, uint32_t i)
+{
+    return atomic_load_explicit(&table->entries[i].start, memory_order_acquire);
+}
+
+
+/* ---------------------------------------------------------------------------------------- locks */
+
+static void leave(void)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    inside = 0;
+}
+
+static void remove_doubles(shard_t *shard);
+
+/* The holder is gone: this is a child, and it had not been the holder that forked. */
+static void inherit(shard_t *shard)
+{
+    uint32_t sequence = atomic_load_explicit(&shard->sequence, memory_order_relaxed);
+    atomic_store(&shard->sequence, (sequence | 1) + 1);
+    remove_doubles(shard);
+}
+
+static void pause_for(int attempt)
+{
+    if (attempt < SPINS) {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#endif
+    } else if (attempt < SPINS + YIELDS) {
+        sched_yield();
+    } else {
+        nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+    }
+}
+
+static __attribute__((noinline)) bool lock_slowly(shard_t *shard, pid_t own)
+{
+    int saved = errno;
+    int attempts = atomic_load(&shard->hopeless) ? SPINS : SPINS + YIELDS + NAPS;
+    bool got = false;
+    for (int i = 0; i < attempts && !got; i++) {
+        pid_t holder = 0;
+        if (atomic_compare_exchange_strong(&shard->lock, &holder, own)) {
+            got = true;
+        } else if (holder != own) {
+            if (atomic_compare_exchange_strong(&shard->lock, &holder, own)) {
+                inherit(shard);
+                got = true;
+            }
+        } else {
+            pause_for(i);
+        }
+    }
+    atomic_store(&shard->hopeless, !got);
+    errno = saved;
+    return got;
+}
+
+/* Without a lock when false. */
+static inline bool lock(shard_t *shard)
+{
+    if (inside) {
+        return false;
+    }
+    inside = 1;
+    atomic_signal_fence(memory_order_seq_cst);
+    pid_t free = 0, own = atomic_load_explicit(&aiodebug_pid, memory_order_relaxed);
+    own = own ? own : 1;
+    if (__builtin_expect(atomic_compare_exchange_strong_explicit(
+                             &shard->lock, &free, own, memory_order_acquire, memory_order_relaxed),
+                         1) ||
+        lock_slowly(shard, own)) {
+        return true;
+    }
+    leave();
+    return false;
+}
+
+static inline void unlock(shard_t *shard)
+{
+    atomic_store_explicit(&shard->lock, 0, memory_order_release);
+    leave();
+}
+
+static inline void begin_change(shard_t *shard)
+{
+    uint32_t sequence = atomic_load_explicit(&shard->sequence, memory_order_relaxed);
+    atomic_store_explicit(&shard->sequence, sequence + 1, memory_order_relaxed);
+}
+
+static inline void end_change(shard_t *shard)
+{
+    uint32_t sequence = atomic_load_explicit(&shard->sequence, memory_order_relaxed);
+    atomic_store_explicit(&shard->sequence, sequence + 1, memory_order_release);
+}
+
+
+/* --------------------------------------------------------------------------------------- filter */
+
+static void change_bit(aiodebug_memory_map_t *map, uint32_t index, bool set)
+{
+    _Atomic uint64_t *word = &map->bits[index >> 6];
+    uint64_t bit = (uint64_t)1 << (index & 63);
+    uint64_t bits = atomic_load_explicit(word, memory_order_relaxed);
+    bits = set ? bits | bit : bits & ~bit;
+    atomic_store_explicit(word, bits, memory_order_relaxed);
+    if (index >> 6 == 0) {
+        atomic_store_explicit(&map->bits[AIODEBUG_WINDOW_WORDS], bits, memory_order_relaxed);
+    }
+}
+
+static void change_region(aiodebug_memory_map_t *map, uint32_t index, int by)
+{
+    _Atomic uint32_t *objects = &map->objects[index >> AIODEBUG_REGION_BITS];
+    uint32_t n = atomic_load_explicit(objects, memory_order_relaxed);
+    atomic_store_explicit(objects, n + (uint32_t)by, memory_order_relaxed);
+}
+
+/* From the granule `at`, or the first after it whose region has objects and whose bit is set, up to
+ * `last`; `last` + 1: none. */
+static uintptr_t next_granule(const aiodebug_memory_map_t *map, uintptr_t at, uintptr_t last)
+{
+    const uintptr_t region_size = (uintptr_t)1 << AIODEBUG_REGION_BITS;
+    while (at <= last) {
+        uint32_t index = index_of(at);
+        if (atomic_load_explicit(&map->objects[index >> AIODEBUG_REGION_BITS],
+                                 memory_order_relaxed) == 0) {
+            at = (at | (region_size - 1)) + 1;
+            continue;
+        }
+        uint64_t bits = atomic_load_explicit(&map->bits[index >> 6], memory_order_relaxed);
+        bits >>= index & 63;
+        if (bits != 0) {
+            at += (uintptr_t)__builtin_ctzll(bits);
+            return at <= last ? at : last + 1;
+        }
+        at = (at | 63) + 1;
+    }
+    return last + 1;
+}
+
+bool aiodebug_memory_may_begin(const aiodebug_memory_map_t *map, const void *block, size_t size)
+{
+    uintptr_t first = (uintptr_t)block;
+    if (size == 0 || first + size < first) {
+        return false;
+    }
+    uintptr_t last = granule_of(first + size - 1);
+    return size >> (AIODEBUG_GRANULE_BITS + AIODEBUG_WINDOW_BITS) != 0 ||
+           next_granule(map, granule_of(first), last) <= last;
+}
+
+
+/* -------------------------------------------------------------------------------------- memory */
+
+static void *map_pages(size_t bytes)
+{
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+static __attribute__((noinline)) aiodebug_memory_map_t *make_map(void)
+{
+    mapping_t *mapping = map_pages(sizeof(*mapping));
+    if (!mapping) {
+        return NULL;
+    }
+    /* A huge page for the filter would cost 2 MiB where some words are meant. */
+    madvise(mapping, sizeof(*mapping), MADV_NOHUGEPAGE);
+    aiodebug_memory_map_t *map = NULL;
+    if (atomic_compare_exchange_strong(&aiodebug_memory_map, &map, &mapping->filter)) {
+        atomic_fetch_add(&table_bytes, sizeof(mapping->first));
+        return &mapping->filter;
+    }
+    munmap(mapping, sizeof(*mapping));
+    return map;
+}
+
+static inline aiodebug_memory_map_t *load_map(void)
+{
+    return atomic_load_explicit(&aiodebug_memory_map, memory_order_acquire);
+}
+
+static table_t *new_table(size_t bytes, void *pages)
+{
+    table_t *table = pages;
+    if (table) {
+        table->capacity = (uint32_t)((bytes - offsetof(table_t, entries)) / sizeof(entry_t));
+    }
+    return table;
+}
+
+static size_t bytes_of(const table_t *table)
+{
+    size_t bytes = offsetof(table_t, entries) + table->capacity * sizeof(entry_t);
+    return (bytes + PAGE - 1) & ~(size_t)(PAGE - 1);
+}
+
+/* All but the first page, whose capacity a late reader still needs. */
+static void retire(table_t *table)
+{
+    size_t bytes = bytes_of(table);
+    if (bytes > PAGE) {
+        madvise((char *)table + PAGE, bytes - PAGE, MADV_DONTNEED);
+        atomic_fetch_sub(&table_bytes, bytes - PAGE);
+    }
+}
+
+
+/* ------------------------------------------------------------------- entries, with the lock held
+ */
+
+static inline void write_entry(entry_t *entry, uintptr_t start, uint32_t record, uint32_t size)
+{
+    atomic_store_explicit(&entry->start, NOWHERE, memory_order_release);
+    atomic_store_explicit(&entry->record, record, memory_order_release);
+    atomic_store_explicit(&entry->size, size, memory_order_release);
+    atomic_store_explicit(&entry->start, start, memory_order_release);
+}
+
+static void copy_entry(entry_t *to, const entry_t *from)
+{
+    write_entry(to, atomic_load_explicit(&from->start, memory_order_relaxed),
+                atomic_load_explicit(&from->record, memory_order_relaxed),
+                atomic_load_explicit(&from->size, memory_order_relaxed));
+}
+
+/* The object's place, or the empty one where its probe ends. */
+static inline uint32_t place_of(const table_t *table, uint32_t index, uintptr_t start)
+{
+    uint32_t i = home_of(table, index);
+    for (uintptr_t at = start_at(table, i); at != 0 && at != start; at = start_at(table, i)) {
+        i = after(table, i);
+    }
+    return i;
+}
+
+/* All entries, each once, in a table of that many bytes; NULL: no memory. */
+static table_t *copy_table(shard_t *shard, const table_t *old, size_t bytes)
+{
+    table_t *table = new_table(bytes, map_pages(bytes));
+    if (!table) {
+        return NULL;
+    }
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < old->capacity; i++) {
+        uintptr_t start = start_at(old, i);
+        if (start > NOWHERE) {
+            uint32_t place = place_of(table, index_of(granule_of(start)), start);
+            count += start_at(table, place) == 0;
+            copy_entry(&table->entries[place], &old->entries[i]);
+        }
+    }
+    atomic_fetch_add(&table_bytes, bytes);
+    atomic_store_explicit(&shard->count, count, memory_order_relaxed);
+    return table;
+}
+
+static table_t *replace_table(shard_t *shard, table_t *old, size_t bytes)
+{
+    table_t *table = copy_table(shard, old, bytes);
+    if (table) {
+        begin_change(shard);
+        atomic_store_explicit(&shard->table, table, memory_order_release);
+        retire(old);
+        end_change(shard);
+    }
+    return table;
+}
+
+static void remove_doubles(shard_t *shard)
+{
+    table_t *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
+    if (table) {
+        replace_table(shard, table, bytes_of(table));
+    }
+}
+
+/* The table with room for one more; NULL: no memory. */
+static inline table_t *roomy_table(shard_t *shard, aiodebug_memory_map_t *map)
+{
+    table_t *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
+    if (__builtin_expect(!table, 0)) {
+        mapping_t *mapping = (mapping_t *)(void *)map;
+        table = new_table(PAGE, mapping->first[shard - shards]);
+        atomic_store_explicit(&shard->table, table, memory_order_release);
+    }
+    uint32_t count = atomic_load_explicit(&shard->count, memory_order_relaxed);
+    if (__builtin_expect(count + 1 > table->capacity / 4 * 3, 0)) {
+        size_t bytes = bytes_of(table);
+        bytes += (bytes / 2 + PAGE - 1) & ~(size_t)(PAGE - 1);
+        return replace_table(shard, table, bytes);
+    }
+    return table;
+}
+
+/* Empties the place; whoever has probed past it moves up. True: an entry of the same index is left.
+ * `i` may be any place of its probe. */
+static bool take_out(table_t *table, uint32_t i, uint32_t index)
+{
+    bool left = false;
+    for (uint32_t j = home_of(table, index); j != i; j = after(table, j)) {
+        left |= index_of(granule_of(start_at(table, j))) == index;
+    }
+    for (uint32_t j = after(table, i);; j = after(table, j)) {
+        uintptr_t start = start_at(table, j);
+        if (start == 0) {
+            atomic_store_explicit(&table->entries[i].start, 0, memory_order_release);
+            return left;
+        }
+        uint32_t its = index_of(granule_of(start)), home = home_of(table, its);
+        left |= its == index;
+        /* It may move to i if its home is not between i (excluded) and j, cyclically. */
+        bool stays = i < j ? home > i && home <= j : home > i || home <= j;
+        if (!stays) {
+            copy_entry(&table->entries[i], &table->entries[j]);
+            i = j;
+        }
+    }
+}
+
+
+/* ------------------------------------------------------------------------------ watch and forget
+ */
+
+void aiodebug_memory_watch(const void *start, size_t size, uint32_t record)
+{
+    uintptr_t address = (uintptr_t)start;
+    uint32_t index = index_of(granule_of(address));
+    shard_t *shard = shard_of(index);
+    aiodebug_memory_map_t *map = load_map();
+    if (address <= NOWHERE || record == 0 || (!map && !(map = make_map())) || !lock(shard)) {
+        return;
+    }
+    uint32_t known = size < SIZE_MAX_KNOWN ? (uint32_t)size : SIZE_MAX_KNOWN;
+    if (atomic_load_explicit(&largest, memory_order_relaxed) < known) {
+        atomic_store(&largest, known);
+    }
+    table_t *table = roomy_table(shard, map);
+    if (table) {
+        uint32_t i = place_of(table, index, address);
+        if (start_at(table, i) == 0) {
+            uint32_t count = atomic_load_explicit(&shard->count, memory_order_relaxed);
+            atomic_store_explicit(&shard->count, count + 1, memory_order_relaxed);
+            change_region(map, index, 1);
+            change_bit(map, index, true);
+        }
+        begin_change(shard);
+        write_entry(&table->entries[i], address, record, known);
+        end_change(shard);
+    }
+    unlock(shard);
+}
+
+void aiodebug_memory_unwatch(const void *start)
+{
+    uintptr_t address = (uintptr_t)start;
+    uint32_t index = index_of(granule_of(address));
+    shard_t *shard = shard_of(index);
+    aiodebug_memory_map_t *map = load_map();
+    if (!map || address <= NOWHERE || !lock(shard)) {
+        return;
+    }
+    table_t *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
+    uint32_t i = table ? place_of(table, index, address) : 0;
+    if (table && start_at(table, i) == address) {
+        begin_change(shard);
+        bool left = take_out(table, i, index);
+        end_change(shard);
+        if (!left) {
+            change_bit(map, index, false);
+        }
+        change_region(map, index, -1);
+        uint32_t count = atomic_load_explicit(&shard->count, memory_order_relaxed);
+        atomic_store_explicit(&shard->count, count - 1, memory_order_relaxed);
+    }
+    unlock(shard);
+}
+
+uint32_t aiodebug_memory_find(const void *start)
+{
+    uintptr_t address = (uintptr_t)start;
+    const aiodebug_memory_map_t *map = load_map();
+    if (!map || address <= NOWHERE || aiodebug_memory_surely_none(map, address, 1)) {
+        return 0;
+    }
+    uint32_t index = index_of(granule_of(address));
+    shard_t *shard = shard_of(index);
+    for (int tries = 0; tries < READS && !inside; tries++) {
+        uint32_t before = atomic_load_explicit(&shard->sequence, memory_order_acquire);
+        const table_t *table = atomic_load_explicit(&shard->table, memory_order_acquire);
+        if (before & 1 || !table) {
+            pause_for(tries);
+            continue;
+        }
+        uint32_t i = home_of(table, index), steps = 0, record = 0;
+        for (uintptr_t at = start_at(table, i); at != 0 && steps < table->capacity;
+             at = start_at(table, i), steps++) {
+            if (at == address) {
+                record = atomic_load_explicit(&table->entries[i].record, memory_order_acquire);
+                break;
+            }
+            i = after(table, i);
+        }
+        if (atomic_load_explicit(&shard->sequence, memory_order_relaxed) == before) {
+            return record;
+        }
+    }
+    return 0;
+}
+
+
+/* ------------------------------------------------------------------------------------ given back
+ */
+
+typedef enum { REPORT, LIFT, SETTLE } action_t;
+
+/* One pass over the objects in a stretch of memory. */
+typedef struct {
+    action_t action;
+    uintptr_t first, end; /* the stretch */
+    uintptr_t from;       /* where an object that reaches into it may begin */
+    uintptr_t kept;       /* SETTLE: what ends until here has stayed */
+    size_t lifted;
+    bool full; /* the batch; whoever comes later was not looked at */
+    int n;
+    struct {
+        uintptr_t object;
+        uint32_t record;
+    } batch[BATCH];
+} visit_t;
+
+static void note(visit_t *visit, entry_t *entry, uintptr_t start)
+{
+    uint32_t size = atomic_load_explicit(&entry->size, memory_order_relaxed);
+    uintptr_t end = start + (size & SIZE_MAX_KNOWN);
+    if (start < visit->from || start >= visit->end || size & GIVEN_BACK ||
+        (start < visit->first && end <= visit->first)) {
+        return;
+    }
+    bool report = visit->action == REPORT;
+    if (visit->action == LIFT) {
+        size |= LIFTED;
+        visit->lifted++;
+    } else if (visit->action == SETTLE && size & LIFTED) {
+        size &= ~LIFTED;
+        report = end > visit->kept || start < visit->first;
+    }
+    if (report && visit->n == BATCH) {
+        visit->full = true;
+        return;
+    }
+    if (report) {
+        size |= GIVEN_BACK;
+        visit->batch[visit->n].object = start;
+        visit->batch[visit->n++].record =
+            atomic_load_explicit(&entry->record, memory_order_relaxed);
+    }
+    atomic_store_explicit(&entry->size, size, memory_order_relaxed);
+}
+
+static void visit_granule(visit_t *visit, const shard_t *shard, uintptr_t granule)
+{
+    table_t *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
+    uint32_t i = home_of(table, index_of(granule));
+    for (uintptr_t start = start_at(table, i); start != 0; start = start_at(table, i)) {
+        if (granule_of(start) == granule) {
+            note(visit, &table->entries[i], start);
+        }
+        i = after(table, i);
+    }
+}
+
+/* What begins from `granule` to `last`, all in one region. Where to go on. */
+static uintptr_t visit_region(visit_t *visit, const aiodebug_memory_map_t *map, uintptr_t granule,
+                              uintptr_t last)
+{
+    shard_t *shard = shard_of(index_of(granule));
+    if (!lock(shard)) {
+        return last + 1;
+    }
+    while (granule <= last) {
+        granule = next_granule(map, granule, last);
+        if (granule <= last) {
+            visit_granule(visit, shard, granule);
+            if (visit->full) {
+                break;
+            }
+            granule++;
+        }
+    }
+    unlock(shard);
+    return granule;
+}
+
+/* A whole shard, for stretches that are larger than the filter's window. */
+static void visit_shard(visit_t *visit, shard_t *shard)
+{
+    if (!lock(shard)) {
+        return;
+    }
+    table_t *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
+    for (uint32_t i = 0; table && i < table->capacity && !visit->full; i++) {
+        uintptr_t start = start_at(table, i);
+        if (start > NOWHERE) {
+            note(visit, &table->entries[i], start);
+        }
+    }
+    unlock(shard);
+}
+
+typedef struct {
+    const void *block;
+    size_t size;
+    aiodebug_freed_t how;
+    aiodebug_memory_report_t *report;
+} block_t;
+
+/* With no lock held. */
+static void report_batch(visit_t *visit, const block_t *block)
+{
+    for (int i = 0; i < visit->n; i++) {
+        const void *object = (const void *)visit->batch[i].object;
+        block->report(visit->batch[i].record, object, block->block, block->size, block->how);
+    }
+    visit->n = 0;
+    visit->full = false;
+}
+
+static void visit_all(visit_t *visit, const block_t *block)
+{
+    for (int i = 0; i < SHARDS; i++) {
+        bool again = true;
+        while (again) {
+            visit_shard(visit, &shards[i]);
+            again = visit->full;
+            report_batch(visit, block);
+        }
+    }
+}
+
+static __attribute__((noinline)) void visit(visit_t *visit, const block_t *block)
+{
+    const aiodebug_memory_map_t *map = load_map();
+    int saved = errno;
+    uintptr_t last = granule_of(visit->end - 1);
+    if (last - granule_of(visit->from) >= AIODEBUG_WINDOW_MASK) {
+        visit_all(visit, block);
+        errno = saved;
+        return;
+    }
+    const uintptr_t in_region = ((uintptr_t)1 << AIODEBUG_REGION_BITS) - 1;
+    for (uintptr_t at = next_granule(map, granule_of(visit->from), last); at <= last;
+         at = next_granule(map, at, last)) {
+        uintptr_t region_last = at | in_region;
+        at = visit_region(visit, map, at, region_last < last ? region_last : last);
+        report_batch(visit, block);
+    }
+    errno = saved;
+}
+
+/* The stretch from `start`; false: it is none. */
+static bool stretch(visit_t *visit, const void *start, size_t size, bool pages)
+{
+    uintptr_t first = (uintptr_t)start, before = 0;
+    size = size ? size : 1;
+    if (!load_map() || first <= NOWHERE || first + size < first) {
+        return false;
+    }
+    if (pages) {
+        before = atomic_load(&largest);
+        before = before < first ? before : first - 1;
+    }
+    visit->first = first;
+    visit->end = first + size;
+    visit->from = first - before;
+    visit->n = 0;
+    visit->full = false;
+    visit->lifted = 0;
+    return true;
+}
+
+static void give_back(const block_t *block, bool pages)
+{
+    visit_t it;
+    it.action = REPORT;
+    if (stretch(&it, block->block, block->size, pages)) {
+        visit(&it, block);
+    }
+}
+
+void aiodebug_memory_give_back(const void *block, size_t size, aiodebug_freed_t how,
+                               aiodebug_memory_report_t *report)
+{
+    give_back(&(block_t){block, size, how, report}, false);
+}
+
+void aiodebug_memory_give_back_pages(const void *pages, size_t size, aiodebug_freed_t how,
+                                     aiodebug_memory_report_t *report)
+{
+    give_back(&(block_t){pages, size, how, report}, true);
+}
+
+bool aiodebug_memory_lift(const void *block, size_t size, bool pages)
+{
+    visit_t it;
+    it.action = LIFT;
+    if (!stretch(&it, block, size, pages)) {
+        return false;
+    }
+    visit(&it, &(block_t){.block = block});
+    return it.lifted > 0;
+}
+
+void aiodebug_memory_settle(const void *block, size_t size, bool pages, size_t kept,
+                            aiodebug_freed_t how, aiodebug_memory_report_t *report)
+{
+    visit_t it;
+    it.action = SETTLE;
+    it.kept = kept > UINTPTR_MAX - (uintptr_t)block ? UINTPTR_MAX : (uintptr_t)block + kept;
+    if (stretch(&it, block, size, pages)) {
+        visit(&it, &(block_t){block, size, how, report});
+    }
+}
+
+size_t aiodebug_memory_table_bytes(void)
+{
+    return atomic_load(&table_bytes);
+}
