@@ -183,6 +183,26 @@ int aiort__resolve(const aiort_site_t *site, const char *host, int port, int fam
     return resolve_name(task, site, host, port, family, flags, addresses);
 }
 
+int aiort__unix_address(const char *path, size_t length, struct sockaddr_storage *address,
+                        socklen_t *size)
+{
+    struct sockaddr_un *un = (struct sockaddr_un *)address;
+
+    memset(address, 0, sizeof(*address));
+    if (!path || (length == 0 && path[0] == '\0')) {
+        return aiort__failf(UV_EINVAL, "no path was specified, and no sock");
+    }
+    length = length ? length : strlen(path);
+    if (length > sizeof(un->sun_path) - (path[0] != '\0')) {
+        return aiort__failf(UV_ENAMETOOLONG, "AF_UNIX path too long");
+    }
+    un->sun_family = AF_UNIX;
+    memcpy(un->sun_path, path, length);
+    /* An abstract name has no end but its length. */
+    *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (path[0] != '\0'));
+    return 0;
+}
+
 /* ---- As text ---- */
 
 static size_t unix_repr(const struct sockaddr_un *address, socklen_t length, char *buf, size_t size)
@@ -195,7 +215,8 @@ static size_t unix_repr(const struct sockaddr_un *address, socklen_t length, cha
     if (room > 0 && address->sun_path[0] == '\0') {
         n = snprintf(buf, size, "b'\\x00%.*s'", (int)room - 1, address->sun_path + 1);
     } else {
-        n = snprintf(buf, size, "'%.*s'", (int)room, address->sun_path);
+        n = snprintf(buf, size, "'%.*s'", (int)strnlen(address->sun_path, room),
+                     address->sun_path);
     }
     return n > 0 ? (size_t)n : 0;
 }

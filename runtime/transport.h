@@ -170,6 +170,15 @@ AIORT__HIDDEN aiort_transport_t *aiort__transport_uv(aiort_loop_t *loop, aiort__
 AIORT__HIDDEN uv_stream_t *aiort__transport_stream(aiort_transport_t *transport);
 /* The handle is connected: notes the descriptor, sets TCP_NODELAY. */
 AIORT__HIDDEN void aiort__transport_opened(aiort_transport_t *transport);
+/* Opens it over a descriptor, which it takes over when this is 0. */
+AIORT__HIDDEN int aiort__transport_open(aiort_transport_t *transport, int fd);
+/* Connects a TCP transport, from a local address if there is one: done(arg, status) is called later,
+ * unless this returns a code. It is to be forgotten before it is discarded meanwhile. */
+AIORT__HIDDEN int aiort__transport_connect(aiort_transport_t *transport,
+                                           const struct sockaddr *address,
+                                           const struct sockaddr *local,
+                                           void (*done)(void *arg, int status), void *arg);
+AIORT__HIDDEN void aiort__transport_forget(aiort_transport_t *transport);
 /* Has SIGPIPE ignored, unless the program has decided about it. */
 AIORT__HIDDEN void aiort__ignore_sigpipe(void);
 
@@ -207,6 +216,11 @@ AIORT__HIDDEN int aiort__resolve(const aiort_site_t *site, const char *host, int
 /* "('127.0.0.1', 8888)", as snprintf does. */
 AIORT__HIDDEN size_t aiort__address_repr(const struct sockaddr *address, socklen_t length,
                                          char *buf, size_t size);
+
+/* A Unix socket's address: path and length as aiort_open_unix_connection(). 0, UV_EINVAL,
+ * UV_ENAMETOOLONG. */
+AIORT__HIDDEN int aiort__unix_address(const char *path, size_t length,
+                                      struct sockaddr_storage *address, socklen_t *size);
 
 /* What a loop's streams read into (64 KiB), each at its time. NULL: UV_ENOMEM. */
 enum { AIORT__READ_SIZE = 64 * 1024 };

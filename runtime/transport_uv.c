@@ -22,7 +22,12 @@ typedef struct {
         uv_pipe_t pipe;
         uv_tty_t tty;
     } u;
-    uv_write_t write;
+    union {
+        uv_write_t write;
+        uv_connect_t connect; /* before it is open */
+    } request;
+    void (*connected)(void *arg, int status); /* NULL: nobody wants to know */
+    void *connected_arg;
     int given; /* a terminal's descriptor, which libuv leaves open; -1: none */
 } uv_transport_t;
 
@@ -106,8 +111,8 @@ static int start_write(aiort_transport_t *transport, const char *data, size_t n)
     uv_transport_t *self = of(transport);
     uv_buf_t piece = uv_buf_init((char *)data, (unsigned)n);
 
-    self->write.data = transport;
-    return uv_write(&self->write, &self->u.stream, &piece, 1, on_written);
+    self->request.write.data = transport;
+    return uv_write(&self->request.write, &self->u.stream, &piece, 1, on_written);
 }
 
 static int shut_down(aiort_transport_t *transport)
@@ -120,6 +125,50 @@ static int close_pipe(aiort_transport_t *transport)
 {
     aiort__transport_close(transport);
     return 0;
+}
+
+/* ---- Connecting ---- */
+
+static void on_connect(uv_connect_t *request, int status)
+{
+    uv_transport_t *self = request->data;
+
+    if (self->connected) {
+        self->connected(self->connected_arg, status);
+    }
+}
+
+int aiort__transport_connect(aiort_transport_t *transport, const struct sockaddr *address,
+                             const struct sockaddr *local, void (*done)(void *arg, int status),
+                             void *arg)
+{
+    uv_transport_t *self = of(transport);
+    int err = local ? uv_tcp_bind(&self->u.tcp, local, 0) : 0;
+
+    if (err) {
+        return err;
+    }
+    self->connected = done;
+    self->connected_arg = arg;
+    self->request.connect.data = self;
+    return uv_tcp_connect(&self->request.connect, &self->u.tcp, address, on_connect);
+}
+
+void aiort__transport_forget(aiort_transport_t *transport)
+{
+    of(transport)->connected = NULL;
+}
+
+int aiort__transport_open(aiort_transport_t *transport, int fd)
+{
+    uv_transport_t *self = of(transport);
+    int err = self->u.handle.type == UV_TCP ? uv_tcp_open(&self->u.tcp, fd)
+                                            : uv_pipe_open(&self->u.pipe, fd);
+
+    if (!err) {
+        aiort__transport_opened(transport);
+    }
+    return err;
 }
 
 /* ---- Closing ---- */

@@ -1264,7 +1264,7 @@ AIORT_EXTERN int aiort_open_unix_connection_at(const aiort_site_t *site, const c
                                                aiort_stream_reader_t **reader,
                                                aiort_stream_writer_t **writer);
 
-/* A connection over a socket that is connected already, which it takes over (not on failure).
+/* A connection over a socket that is connected already, which it takes over, also on failure.
  * UV_EINVAL when it is no stream socket. never suspends. asyncio: open_connection(sock=...) */
 #define aiort_open_socket(fd, options, reader, writer)                                             \
     AIORT__CALL(int, aiort_open_socket_at(AIORT_SITE(NULL), (fd), (options), (reader), (writer)))
@@ -1470,7 +1470,7 @@ AIORT_EXTERN int aiort_start_unix_server_at(const aiort_site_t *site, aiort_coro
                                             const aiort_server_options_t *options,
                                             aiort_server_t **server);
 
-/* The same at n sockets that are bound already, which it takes over (not on failure).
+/* The same at n sockets that are bound already, which it takes over, also on failure.
  * never suspends. asyncio: start_server(sock=...) */
 #define aiort_start_server_sockets(function, arg, fds, n, options, server)                         \
     AIORT__CALL(int, aiort_start_server_sockets_at(AIORT_SITE(#function), (function), (arg),       \
@@ -1511,7 +1511,7 @@ AIORT_EXTERN int aiort_server_port(const aiort_server_t *server);
 /* ---- 16. Pipes and standard streams ------------------------------------------------------ */
 
 /*
- * A reader of a pipe's end, a socket, a terminal, which takes the descriptor over (not on failure).
+ * A reader of a pipe's end, a socket, a terminal, which takes the descriptor over, also on failure.
  * The last reference to it closes it. UV_EINVAL for anything else ("Pipe transport is for
  * pipes/sockets only."). never suspends. asyncio: loop.connect_read_pipe()
  */
