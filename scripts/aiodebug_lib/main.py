@@ -30,7 +30,7 @@ def module_of(name):
     return importlib.import_module("." + COMMANDS[name], __package__)
 
 
-def make_parser(wanted=None):
+def make_parser(wanted=None, shim=""):
     """The parser for all subcommands, or for the wanted one only, which is quicker."""
     parser = Parser(prog="aiodebug", formatter_class=Formatter,
                     description="Runs a program in libaiodebug's debug mode, and makes sense of what it logged.",
@@ -45,6 +45,8 @@ def make_parser(wanted=None):
         if importlib.util.find_spec("." + COMMANDS[name], __package__) is None:
             continue
         module = module_of(name)
+        if hasattr(module, "INSTALLED_SHIM"):
+            module.INSTALLED_SHIM = shim
         sub = commands.add_parser(name, help=module.HELP, formatter_class=Formatter, epilog=module.EXAMPLES,
                                   description=(module.__doc__ or "").strip(), allow_abbrev=False)
         module.add_arguments(sub)
@@ -65,7 +67,7 @@ def main(argv, shim=""):
         stream.reconfigure(errors="backslashreplace")
     try:
         wanted = argv[0] if argv and argv[0] in COMMANDS else None
-        parser = make_parser(wanted)
+        parser = make_parser(wanted, shim)
         args = parser.parse_args(argv)
         if not args.command:
             parser.print_help()
