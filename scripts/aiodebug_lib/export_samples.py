@@ -62,6 +62,14 @@ def path_of(record):
     return (top,) + frames
 
 
+def counted_path(record):
+    """What a record is counted under: the path, or the stack that tells best where the mistake was made."""
+    if record.check in BLOCKED:
+        return path_of(record)
+    stack = model.main_stack(record)
+    return stack.frames if stack else path_of(record)
+
+
 class Clock:
     """What of a thread's time is counted already."""
 

@@ -35,11 +35,12 @@ function slugTag(check) {
   return el('code', { class: `slug ${familyClass(check.family)}`, text: check.slug || 'no check' });
 }
 
-// What a group's `seconds` says, in a word or two.
+// What a group's `seconds` says, in a few words. Repeats that were only counted have none.
 function timeOf(group) {
   const s = group.stats;
   if (!s) return '';
-  return s.n === 1 ? duration(s.max) : `${duration(s.total)} in all`;
+  const measured = s.n < group.count ? `, ${count(s.n)} measured` : '';
+  return s.n === 1 ? `${measured}, ${duration(s.max)}` : `${measured}, ${duration(s.total)} in all`;
 }
 
 function laneName(lane) {

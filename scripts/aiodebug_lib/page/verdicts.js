@@ -18,7 +18,7 @@ function drawHeadline() {
   const left = data.groups.filter((g) => LEFT.has(g.check)).reduce((sum, g) => sum + g.count, 0);
   const figures = [
     ['Findings', count(findings), `of ${plural(wrong.length, 'kind')}, in ${plural(wrong.reduce((s, c) => s + c.places, 0), 'place')}`],
-    ['Loops blocked', blocked ? duration(blocked) : 'never', blocked && last > first ? `${percent(blocked / busySpan())} of the time logged` : 'as far as the log tells'],
+    ['Loops blocked', blocked ? duration(blocked) : 'never', blocked && last > first ? `${percent(blocked / busySpan())} of the time logged${data.checks.some((c) => c.family === 'time' && c.repeats) ? ', at least' : ''}` : 'as far as the log tells'],
     ['Longest block', longest ? duration(longest) : 'none', longest ? longestPlace(longest) : ''],
     ['Left behind', count(left), 'handles, tasks, coroutines'],
   ];
@@ -48,7 +48,7 @@ function verdictPlaces(check) {
   const shown = check.groups.slice(0, 3).map((n) => [n, data.groups[n]]);
   const list = el('ol', { class: 'places' }, shown.map(([n, group]) => el('li', {},
     el('a', { class: 'to', href: '#findings', on: { click: (event) => { event.preventDefault(); openFinding(n); } } }, placeNode(group)),
-    el('span', { class: 'often', text: group.stats ? `${count(group.count)}\u00d7, ${timeOf(group)}` : `${count(group.count)}\u00d7` }),
+    el('span', { class: 'often', text: `${count(group.count)}\u00d7${timeOf(group)}` }),
     group.source ? el('code', { class: 'line', text: group.source }) : null)));
   if (check.places > shown.length) {
     list.append(el('li', { class: 'more' }, el('a', {
@@ -62,10 +62,11 @@ function verdictPlaces(check) {
 function verdictSentence(check) {
   const s = check.stats;
   const parts = [`${plural(check.count, 'time')} in ${plural(check.places, 'place')}`];
+  if (s && check.repeats) parts.push(`${count(s.n)} of them measured`);
   if (s && s.n > 1) parts.push(`${duration(s.total)} in all`, `median ${duration(s.median)}`, `longest ${duration(s.max)}`);
   else if (s) parts.push(duration(s.max));
   if (check.threshold !== null && s) parts.push(`threshold ${duration(check.threshold)}`);
-  if (check.repeats) parts.push(`${count(check.repeats)} only counted`);
+  if (check.repeats && !s) parts.push(`${count(check.repeats)} only counted`);
   return parts.join(', ');
 }
 
