@@ -3,7 +3,7 @@
  * libuv/help#187 "uv_write_cb called time not equal uv_write(without any error) called": the peer
  * does not read, so the write is not over when the program ends, and its data is lost.
  *
- * @expect request-pending-at-exit scheduled
+ * @expect request-pending-at-exit created
  * @env AIODEBUG_RESOURCE=1 AIODEBUG_CHECKS=all,-unclosed-handle
  */
 #include "program.h"
@@ -26,7 +26,7 @@ int main(void)
     must(uv_pipe_init(&loop, &mine, 0));
     must(uv_pipe_init(&loop, &theirs, 0));
     connect_pair(&mine, &theirs);
-    must(uv_write(&req, (uv_stream_t *)&mine, &buf, 1, on_write)); /* @scheduled */
+    must(uv_write(&req, (uv_stream_t *)&mine, &buf, 1, on_write)); /* @created */
     uv_run(&loop, UV_RUN_NOWAIT);
 #ifdef FIXED
     finish(&loop); /* closing the stream calls the write's callback with UV_ECANCELED */

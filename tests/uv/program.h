@@ -91,6 +91,22 @@ static inline void connect_pair(uv_pipe_t *a, uv_pipe_t *b)
     must(uv_pipe_open(b, fds[1]));
 }
 
+static inline void post_and_close(uv_timer_t *timer)
+{
+    uv_sem_post((uv_sem_t *)timer->data);
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+/* The semaphore is posted as soon as the loop runs. */
+static inline void tell_when_running(uv_loop_t *loop, uv_sem_t *semaphore)
+{
+    static uv_timer_t timer;
+    must(uv_sem_init(semaphore, 0));
+    must(uv_timer_init(loop, &timer));
+    timer.data = semaphore;
+    must(uv_timer_start(&timer, post_and_close, 0, 0));
+}
+
 static inline void give_buffer(uv_handle_t *handle, size_t size, uv_buf_t *buf)
 {
     static char memory[1024];

@@ -3,7 +3,7 @@
  * libuv/help#6 "tcp proxy using libuv": what is done in the connect callback keeps every other
  * connection waiting.
  *
- * @expect slow-callback scheduled
+ * @expect slow-callback created
  * @env AIODEBUG_SLOW_CALLBACK=0.1
  */
 #include "program.h"
@@ -34,7 +34,7 @@ int main(void)
     uv_unref((uv_handle_t *)&server);
     addr = tcp_address(&server);
     must(uv_tcp_init(&loop, &client));
-    must(uv_tcp_connect(&req, &client, as_sockaddr(&addr), on_connect)); /* @scheduled */
+    must(uv_tcp_connect(&req, &client, as_sockaddr(&addr), on_connect)); /* @created */
     uv_run(&loop, UV_RUN_DEFAULT);
     finish(&loop);
     return 0;

@@ -3,7 +3,7 @@
  * libuv/libuv#709 "uv_close failing to close uv_listen thread" binds and listens in the resolver's
  * callback; a lookup runs in the pool, its callback does not.
  *
- * @expect slow-callback scheduled
+ * @expect slow-callback created
  * @env AIODEBUG_SLOW_CALLBACK=0.1
  */
 #include "program.h"
@@ -23,7 +23,7 @@ int main(void)
     struct addrinfo hints = {0};
     hints.ai_flags = AI_NUMERICHOST;
     must(uv_loop_init(&loop));
-    must(uv_getaddrinfo(&loop, &req, on_resolved, "127.0.0.1", NULL, &hints)); /* @scheduled */
+    must(uv_getaddrinfo(&loop, &req, on_resolved, "127.0.0.1", NULL, &hints)); /* @created */
     uv_run(&loop, UV_RUN_DEFAULT);
     must(uv_loop_close(&loop));
     return 0;

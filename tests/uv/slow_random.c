@@ -3,7 +3,7 @@
  * libuv/libuv#4196 "Main thread hang detection": the random bytes come from the pool, the key is
  * computed from them in the callback.
  *
- * @expect slow-callback scheduled
+ * @expect slow-callback created
  * @env AIODEBUG_SLOW_CALLBACK=0.1
  */
 #include "program.h"
@@ -23,7 +23,7 @@ int main(void)
     uv_random_t req;
     char bytes[16];
     must(uv_loop_init(&loop));
-    must(uv_random(&loop, &req, bytes, sizeof(bytes), 0, on_random)); /* @scheduled */
+    must(uv_random(&loop, &req, bytes, sizeof(bytes), 0, on_random)); /* @created */
     uv_run(&loop, UV_RUN_DEFAULT);
     must(uv_loop_close(&loop));
     return 0;

@@ -3,7 +3,7 @@
  * joyent/libuv#884 "assert did not call uv_close()!!???" has its clean-up in the shutdown's
  * callback; so has this.
  *
- * @expect slow-callback scheduled
+ * @expect slow-callback created
  * @env AIODEBUG_SLOW_CALLBACK=0.1
  */
 #include "program.h"
@@ -24,7 +24,7 @@ int main(void)
     must(uv_pipe_init(&loop, &server, 0));
     must(uv_pipe_init(&loop, &client, 0));
     connect_pair(&server, &client);
-    must(uv_shutdown(&req, (uv_stream_t *)&server, on_shutdown)); /* @scheduled */
+    must(uv_shutdown(&req, (uv_stream_t *)&server, on_shutdown)); /* @created */
     uv_run(&loop, UV_RUN_DEFAULT);
     finish(&loop);
     return 0;

@@ -3,7 +3,7 @@
  * libuv/libuv#3296 "uv_udp_send did not send the packet until he receive two packets" is a question
  * of latency; the send callback that takes long adds to it.
  *
- * @expect slow-callback scheduled
+ * @expect slow-callback created
  * @env AIODEBUG_SLOW_CALLBACK=0.1
  */
 #include "program.h"
@@ -26,7 +26,7 @@ int main(void)
     must(uv_udp_init(&loop, &udp));
     must(uv_udp_bind(&udp, as_sockaddr(&addr), 0));
     addr = udp_address(&udp);
-    must(uv_udp_send(&req, &udp, &buf, 1, as_sockaddr(&addr), on_send)); /* @scheduled */
+    must(uv_udp_send(&req, &udp, &buf, 1, as_sockaddr(&addr), on_send)); /* @created */
     uv_run(&loop, UV_RUN_DEFAULT);
     finish(&loop);
     return 0;

@@ -8,6 +8,7 @@
 #include "program.h"
 
 static uv_async_t async;
+static int is_closed;
 
 static void on_async(uv_async_t *handle)
 {
@@ -26,6 +27,7 @@ static void other_thread(void *arg)
 #else
     uv_close((uv_handle_t *)&async, NULL); /* @call */
 #endif
+    is_closed = 1;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -46,5 +48,5 @@ int main(void)
     must(uv_timer_start(&timer, on_timer, 1, 0));
     uv_run(&loop, UV_RUN_DEFAULT);
     must(uv_loop_close(&loop));
-    return 0;
+    return is_closed ? 0 : 4;
 }

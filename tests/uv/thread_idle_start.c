@@ -23,10 +23,14 @@ static void on_async(uv_async_t *async)
 #endif
 }
 
+static uv_sem_t running;
+static int has_run;
+
 static void run(void *arg)
 {
     (void)arg;
     uv_run(&loop, UV_RUN_DEFAULT); /* @running */
+    has_run = 1;
 }
 
 int main(void)
@@ -36,13 +40,15 @@ int main(void)
     must(uv_loop_init(&loop));
     must(uv_idle_init(&loop, &idle));
     must(uv_async_init(&loop, &async, on_async));
+    tell_when_running(&loop, &running);
     must(uv_thread_create(&thread, run, NULL));
-    uv_sleep(50);
+    uv_sem_wait(&running);
+    uv_sleep(10); /* now it sleeps in the kernel */
 #ifndef FIXED
     must(uv_idle_start(&idle, on_idle)); /* @call */
 #endif
     uv_async_send(&async);
     uv_thread_join(&thread);
     finish(&loop);
-    return 0;
+    return has_run ? 0 : 4;
 }

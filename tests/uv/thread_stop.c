@@ -19,10 +19,14 @@ static void on_wakeup(uv_async_t *async)
 #endif
 }
 
+static uv_sem_t running;
+static int has_run;
+
 static void run(void *arg)
 {
     (void)arg;
     uv_run(&loop, UV_RUN_DEFAULT); /* @running */
+    has_run = 1;
 }
 
 int main(void)
@@ -30,13 +34,15 @@ int main(void)
     uv_thread_t thread;
     must(uv_loop_init(&loop));
     must(uv_async_init(&loop, &wakeup, on_wakeup));
+    tell_when_running(&loop, &running);
     must(uv_thread_create(&thread, run, NULL));
-    uv_sleep(50);
+    uv_sem_wait(&running);
+    uv_sleep(10); /* now it sleeps in the kernel */
 #ifndef FIXED
     uv_stop(&loop); /* @call */
 #endif
     uv_async_send(&wakeup); /* without it the program would hang here, as the reporter's did */
     uv_thread_join(&thread);
     finish(&loop);
-    return 0;
+    return has_run ? 0 : 4;
 }

@@ -18,10 +18,14 @@ static void on_async(uv_async_t *async)
     uv_stop(async->loop);
 }
 
+static uv_sem_t running;
+static int has_run;
+
 static void serve(void *arg)
 {
     (void)arg;
     uv_run(&serving, UV_RUN_DEFAULT); /* @running */
+    has_run = 1;
 }
 
 int main(void)
@@ -30,13 +34,15 @@ int main(void)
     uv_async_t async;
     must(uv_loop_init(&serving));
     must(uv_async_init(&serving, &async, on_async));
+    tell_when_running(&serving, &running);
     must(uv_thread_create(&thread, serve, NULL));
-    uv_sleep(50);
+    uv_sem_wait(&running);
+    uv_sleep(10); /* now it sleeps in the kernel */
 #ifndef FIXED
     must(uv_tcp_init(&serving, &connection)); /* @call */
 #endif
     uv_async_send(&async);
     uv_thread_join(&thread);
     finish(&serving);
-    return 0;
+    return has_run ? 0 : 4;
 }

@@ -23,6 +23,7 @@ static void print_it(uv_work_t *req, int status)
 
 static void in_the_pool(uv_work_t *req)
 {
+    uv_sleep(20); /* until the loop's thread waits */
 #ifdef FIXED
     uv_async_send(req->data);
 #else

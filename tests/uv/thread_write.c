@@ -11,6 +11,7 @@ static uv_loop_t loop;
 static uv_pipe_t client, peer;
 static uv_async_t async;
 static uv_write_t req;
+static uv_sem_t running;
 
 static void write_greeting(void)
 {
@@ -30,7 +31,8 @@ static void on_async(uv_async_t *handle)
 static void worker(void *arg)
 {
     (void)arg;
-    uv_sleep(20);
+    uv_sem_wait(&running);
+    uv_sleep(10); /* now it sleeps in the kernel */
 #ifndef FIXED
     write_greeting();
 #endif
@@ -45,6 +47,7 @@ int main(void)
     must(uv_pipe_init(&loop, &peer, 0));
     connect_pair(&client, &peer);
     must(uv_async_init(&loop, &async, on_async));
+    tell_when_running(&loop, &running);
     must(uv_thread_create(&thread, worker, NULL));
     uv_run(&loop, UV_RUN_DEFAULT); /* @running */
     uv_thread_join(&thread);
