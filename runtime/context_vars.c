@@ -2,11 +2,15 @@
 /*
  * Context variables.
  *
- * A context is an array of variables and values. A new task shares its maker's; whoever sets a
- * variable in a context that others share gets a copy of it first. So making a task costs nothing
+ * Values are an array of variables and values. A new task shares its maker's; whoever sets a
+ * variable in values that others share gets a copy of them first. So making a task costs nothing
  * where nothing was ever set, and a count where something was.
+ *
+ * A context object (contexts.c) is a box with values in it. Where a task or a thread has its values,
+ * it may have such a box instead, with the lowest bit set: then what it sets is seen by all who have
+ * the box.
  */
-#include "scope.h"
+#include "context_vars.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -31,12 +35,30 @@ typedef struct aiort__context {
 
 context_t *aiort__context_ref(context_t *context)
 {
-    atomic_fetch_add_explicit(&context->refs, 1, memory_order_relaxed);
+    if (aiort__context_box(context)) {
+        aiort_ref(aiort__context_box(context));
+    } else if (context) {
+        atomic_fetch_add_explicit(&context->refs, 1, memory_order_relaxed);
+    }
     return context;
+}
+
+context_t *aiort__context_take(context_t *context)
+{
+    const aiort_context_t *box = aiort__context_box(context);
+
+    return aiort__context_ref(box ? box->values : context);
 }
 
 void aiort__context_unref(context_t *context)
 {
+    if (!context) {
+        return;
+    }
+    if (aiort__context_box(context)) {
+        aiort_unref(aiort__context_box(context));
+        return;
+    }
     if (atomic_fetch_sub_explicit(&context->refs, 1, memory_order_acq_rel) > 1) {
         return;
     }
@@ -46,11 +68,20 @@ void aiort__context_unref(context_t *context)
     aiort__free(context);
 }
 
-static context_t **current(void)
+context_t **aiort__context_slot(void)
 {
     aiort_loop_t *loop = aiort__tls.running;
 
     return loop && loop->current ? &loop->current->context : &aiort__tls.context;
+}
+
+/* Where the values are. */
+static context_t **current(void)
+{
+    context_t **slot = aiort__context_slot();
+    aiort_context_t *box = aiort__context_box(*slot);
+
+    return box ? &box->values : slot;
 }
 
 static entry_t *find(context_t *context, const aiort_context_var_t *var)
@@ -137,11 +168,21 @@ int aiort_context_var_set(aiort_context_var_t *var, void *value)
     return 0;
 }
 
-void *aiort_context_var_get(const aiort_context_var_t *var)
+void *aiort__context_get(context_t *context, const aiort_context_var_t *var)
 {
-    const entry_t *entry = find(*current(), var);
+    const entry_t *entry = find(context, var);
 
     return entry ? entry->value : var->default_value;
+}
+
+void *aiort_context_var_get(const aiort_context_var_t *var)
+{
+    return aiort__context_get(*current(), var);
+}
+
+uint32_t aiort__context_size(const context_t *context)
+{
+    return context ? context->n : 0;
 }
 
 /* ---- The object ---- */

@@ -34,6 +34,8 @@ void aiort__handle_destroy(aiort_handle_t *handle)
     if (handle->object.flags & AIORT__POOLED) {
         aiort__pool_put(&loop->pools[AIORT__POOL_SMALL], handle);
         aiort__loop_release(loop);
+    } else if (handle->object.flags & AIORT__IN_CONTEXT) {
+        aiort__contextual_destroy(handle);
     } else {
         /* Made by another thread: malloc's, and it holds no reference on the loop. */
         aiort__concurrent_dropped(handle);
@@ -130,7 +132,7 @@ AIORT__COLD static void callback_failed(aiort_loop_t *loop, aiort_handle_t *hand
 void aiort__handle_run(aiort_loop_t *loop, aiort_handle_t *handle)
 {
     if (AIORT__LIKELY(!(handle->object.flags & (AIORT__CANCELLED | AIORT__DONE_CALLBACK |
-                                                AIORT__THREADSAFE)))) {
+                                                AIORT__THREADSAFE | AIORT__IN_CONTEXT)))) {
         loop->running_object = handle;
         int err = handle->callback(handle->arg);
         if (AIORT__UNLIKELY(err < 0)) {
@@ -146,8 +148,8 @@ void aiort__handle_run(aiort_loop_t *loop, aiort_handle_t *handle)
         aiort_instrument_step(loop, handle);
     }
     /* A shared one's count belongs to all threads: it is not looked at. */
-    if (AIORT__LIKELY(!(handle->object.flags & AIORT__SHARED) && handle->object.refs == 1 &&
-                      handle->object.trace == 0)) {
+    if (AIORT__LIKELY(!(handle->object.flags & (AIORT__SHARED | AIORT__IN_CONTEXT)) &&
+                      handle->object.refs == 1 && handle->object.trace == 0)) {
         aiort__pool_put(&loop->pools[AIORT__POOL_SMALL], handle);
         loop->children--; /* the loop runs: it is the program's still */
     } else {
@@ -156,7 +158,7 @@ void aiort__handle_run(aiort_loop_t *loop, aiort_handle_t *handle)
 }
 
 /* A future's done callback, or one from another thread. */
-void aiort__handle_run_special(aiort_loop_t *loop, aiort_handle_t *handle)
+static void run_special(aiort_loop_t *loop, aiort_handle_t *handle)
 {
     int err;
 
@@ -182,6 +184,28 @@ void aiort__handle_run_special(aiort_loop_t *loop, aiort_handle_t *handle)
         aiort__threadsafe_end(handle);
     }
     loop->running_object = NULL;
+}
+
+/* One that is to be called in a context, and the like. */
+void aiort__handle_run_special(aiort_loop_t *loop, aiort_handle_t *handle)
+{
+    if (!(handle->object.flags & AIORT__IN_CONTEXT)) {
+        run_special(loop, handle);
+        return;
+    }
+    struct aiort__context *before = aiort__contextual_enter(handle);
+    if (handle->object.flags & AIORT__DONE_CALLBACK) {
+        run_special(loop, handle);
+    } else {
+        loop->running_object = handle;
+        int err = handle->callback(handle->arg);
+        if (err < 0) {
+            callback_failed(loop, handle, err);
+        }
+        aiort__clear_error();
+        loop->running_object = NULL;
+    }
+    aiort__context_leave(before);
 }
 
 void aiort__handle_cancel(aiort_handle_t *handle)

@@ -40,6 +40,7 @@ enum { /* aiort__object.flags, for any kind */
     AIORT__TIMER = 1 << 4,      /* handle: has a time */
     AIORT__THREADSAFE = 1 << 5, /* handle: from call_soon_threadsafe */
     AIORT__UNRETRIEVED = 1 << 6, /* future: failed, and nobody asked for the error */
+    AIORT__IN_CONTEXT = 1 << 6,  /* handle: it is one of contexts.c, called in a context */
     AIORT__QUIET = 1 << 7,      /* task: not reported when it is destroyed pending;
                                    coroutine: not reported as never awaited */
 
@@ -95,7 +96,8 @@ struct aiort_task_s {
     char *name;                         /* NULL: "Task-<object.id>" */
     aiort_error_t *cancel_error;        /* carries the message of cancel(msg), or NULL */
     uintptr_t current_error;            /* see aiort__tls */
-    struct aiort__context *context;     /* with a reference; NULL: nothing was ever set */
+    struct aiort__context *context;     /* with a reference, may be a box: see context_vars.c;
+                                           NULL: nothing was ever set */
     uint32_t cancel_requests;
     uint32_t stack_size; /* bytes; 0: the loop's */
     int32_t throw_code;  /* AIORT_ECLOSED while it is being closed */
@@ -252,6 +254,9 @@ struct aiort_loop_s {
     aiort_executor_t *executor; /* the default one, with a reference; NULL: not made yet */
     bool executor_shut;         /* and none will be */
     char *read_buffer;          /* of its streams: transport_uv.c */
+    bool eager_tasks;           /* new tasks start at once: scheduler.c */
+    uint32_t reporting;         /* depth of reports that are being handed to a handler */
+    struct aiort__eager *eager; /* the task that makes its first step inside of another's */
 };
 
 /* ---- What belongs to a thread ---- */
@@ -622,6 +627,8 @@ AIORT__HIDDEN aiort_future_t *aiort__ensure_future(aiort_loop_t *loop,
 AIORT__HIDDEN void aiort__run_ready(aiort_loop_t *loop);
 /* The running task stops here; what runs next is the scheduler's choice. */
 AIORT__HIDDEN void aiort__suspend(aiort_loop_t *loop, aiort_task_t *task);
+/* A new task makes its first step now, on its own stack; then whoever made it goes on. */
+AIORT__HIDDEN void aiort__start_eagerly(aiort_loop_t *loop, aiort_task_t *task);
 /* The running task is closed and awaits again: never returns. */
 AIORT__HIDDEN _Noreturn void aiort__abandon(aiort_loop_t *loop, aiort_task_t *task);
 /* Resumes a suspended task from the loop's stack until it stops; for closing. */
@@ -651,8 +658,20 @@ AIORT__HIDDEN void aiort__concurrent_dropped(aiort_handle_t *handle);
 
 /* ---- context_vars.c ---- */
 
+/* All of these take NULL for a context in which nothing was ever set. */
 AIORT__HIDDEN struct aiort__context *aiort__context_ref(struct aiort__context *context);
 AIORT__HIDDEN void aiort__context_unref(struct aiort__context *context);
+/* What a new task begins with: a reference to the values, not to the box. */
+AIORT__HIDDEN struct aiort__context *aiort__context_take(struct aiort__context *context);
+
+/* ---- contexts.c ---- */
+
+/* From enter to leave, the current task (or thread) has this context; what it had is passed on. */
+AIORT__HIDDEN struct aiort__context *aiort__context_enter(struct aiort__context *context);
+AIORT__HIDDEN void aiort__context_leave(struct aiort__context *before);
+/* The same for a handle with AIORT__IN_CONTEXT. */
+AIORT__HIDDEN struct aiort__context *aiort__contextual_enter(const aiort_handle_t *handle);
+AIORT__HIDDEN void aiort__contextual_destroy(aiort_handle_t *handle);
 
 /* ---- default_executor.c ---- */
 

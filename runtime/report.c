@@ -3,7 +3,7 @@
  * Reports: how what went wrong reaches the loop's exception handler, and the short form that the
  * default handler prints, which is asyncio's outside of debug mode.
  */
-#include "internal.h"
+#include "context_vars.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -283,6 +283,17 @@ AIORT__COLD static void handler_failed(aiort_loop_t *loop, const aiort_report_t 
     free(context);
 }
 
+/* As asyncio's, a handler sees the context variables of the task that it hears of. */
+static struct aiort__context *context_of(const aiort_report_t *report)
+{
+    const aiort_task_t *task = report->task;
+
+    if (!task && report->future && report->future->object.kind == AIORT_KIND_TASK) {
+        task = (const aiort_task_t *)report->future;
+    }
+    return task ? task->context : *aiort__context_slot();
+}
+
 void aiort__report(aiort_loop_t *loop, aiort_report_t *report)
 {
     aiort_instrument_enrich(loop, report);
@@ -290,7 +301,11 @@ void aiort__report(aiort_loop_t *loop, aiort_report_t *report)
         aiort_loop_default_exception_handler(loop, report);
         return;
     }
+    struct aiort__context *before = aiort__context_enter(context_of(report));
+    loop->reporting++;
     int err = loop->handler(loop, report, loop->handler_arg);
+    loop->reporting--;
+    aiort__context_leave(before);
     if (err < 0) {
         handler_failed(loop, report, err);
     }

@@ -113,6 +113,39 @@ static inline aiort_task_t *next_task(aiort_loop_t *loop, const aiort_task_t *sp
 }
 
 /*
+ * A task that is started at once makes its first step inside of its maker's: when it stops or ends,
+ * the maker goes on, whatever else is ready. Such steps nest; the innermost is the one that runs.
+ * For a tool, which is told of the ends of steps, the maker's step goes on all the time.
+ */
+typedef struct aiort__eager {
+    struct aiort__eager *outer;
+    aiort_task_t *maker; /* NULL: something on the hub */
+} eager_t;
+
+static aiort_task_t *eager_over(aiort_loop_t *loop)
+{
+    const eager_t *eager = loop->eager;
+
+    loop->eager = eager->outer;
+    return eager->maker;
+}
+
+void aiort__start_eagerly(aiort_loop_t *loop, aiort_task_t *task)
+{
+    eager_t eager = {.outer = loop->eager, .maker = loop->current};
+    aiort_task_t *maker = eager.maker;
+    void *running = loop->running_object;
+
+    if (!start(loop, task)) {
+        return;
+    }
+    loop->eager = &eager;
+    switch_stacks(loop, maker ? &maker->sp : &loop->hub_sp,
+                  maker ? &maker->fiber : &loop->hub_fiber, task, false);
+    loop->running_object = running;
+}
+
+/*
  * The first function on a task's stack. When the task has ended and one that has not started is
  * next, that one runs here at once; else this returns where to go on, see aiort__context_init().
  */
@@ -129,7 +162,8 @@ static void *task_main(void *arg)
         int err = coroutine->function(coroutine->arg, &result);
 
         aiort__task_finish(task, err, result);
-        if (aiort__seam(AIORT__SEAM_STEP)) {
+        bool eager = loop->eager != NULL;
+        if (aiort__seam(AIORT__SEAM_STEP) && !eager) {
             aiort_instrument_step(loop, task);
         }
         aiort__stack_t *stack = task->stack;
@@ -140,7 +174,7 @@ static void *task_main(void *arg)
         loop->current = NULL;
         loop->running_object = NULL;
         aiort__unref(&task->future.object); /* the loop's; may report an error */
-        task = next_task(loop, task);
+        task = AIORT__UNLIKELY(eager) ? eager_over(loop) : next_task(loop, task);
         if (!task || task->sp) {
             loop->dead = stack;
             break;
@@ -164,6 +198,10 @@ static void *task_main(void *arg)
 
 void aiort__suspend(aiort_loop_t *loop, aiort_task_t *task)
 {
+    if (AIORT__UNLIKELY(loop->eager != NULL)) {
+        switch_stacks(loop, &task->sp, &task->fiber, eager_over(loop), false);
+        return;
+    }
     if (aiort__seam(AIORT__SEAM_STEP)) {
         aiort_instrument_step(loop, task);
     }

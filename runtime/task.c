@@ -5,7 +5,7 @@
  * The loop holds a reference on each task that is not done (asyncio's weak references lose tasks),
  * so a pending task is destroyed in one place only: when its loop closes.
  */
-#include "internal.h"
+#include "context_vars.h"
 
 #include <stdio.h>
 
@@ -48,7 +48,12 @@ static int take_options(aiort_task_t *task, const aiort_task_options_t *options)
     task->stack_size = (uint32_t)options->stack_size;
     if (options->name) {
         task->name = aiort__strdup(options->name);
-        return task->name ? 0 : UV_ENOMEM;
+        if (!task->name) {
+            return UV_ENOMEM;
+        }
+    }
+    if (options->context) {
+        task->context = aiort__context_boxed(aiort_ref(options->context));
     }
     return 0;
 }
@@ -61,12 +66,24 @@ static inline void clear(aiort_task_t *task)
     task->stack = NULL;
     task->name = NULL;
     task->cancel_error = NULL;
+    task->context = NULL;
     task->current_error = 0;
     task->cancel_requests = 0;
     task->stack_size = 0;
     task->throw_code = 0;
     task->must_cancel = 0;
     task->abandoned = 0;
+}
+
+/*
+ * On the stack of a task that just ended nobody may start another one: there a report's handler runs,
+ * and nothing is current.
+ */
+static bool starts_at_once(const aiort_loop_t *loop, const aiort_task_options_t *options)
+{
+    int eager = options && options->eager_start ? options->eager_start : loop->eager_tasks;
+
+    return eager > 0 && aiort__tls.running == loop && (loop->current || !loop->reporting);
 }
 
 /* The coroutine is claimed already; its reference is taken over when this succeeds. */
@@ -92,10 +109,16 @@ aiort_task_t *aiort__task_new(aiort_loop_t *loop, aiort_coroutine_t *coroutine,
     task->coroutine = task->innermost = coroutine;
     struct aiort__context *context =
         loop->current ? loop->current->context : aiort__tls.context;
-    task->context = AIORT__UNLIKELY(context != NULL) ? aiort__context_ref(context) : NULL;
+    if (AIORT__LIKELY(!task->context)) {
+        task->context = AIORT__UNLIKELY(context != NULL) ? aiort__context_take(context) : NULL;
+    }
     task_link(loop, task);
     aiort__created(&task->future.object);
-    aiort__push(loop, &task->future.object);
+    if (AIORT__UNLIKELY(loop->eager_tasks || options) && starts_at_once(loop, options)) {
+        aiort__start_eagerly(loop, task);
+    } else {
+        aiort__push(loop, &task->future.object);
+    }
     return task;
 }
 

@@ -21,6 +21,7 @@
  *  11b queues            first in first out, last in first out, by priority
  *  12. executors         threads of the program's own for blocking work
  *  13. context variables values that flow from a task into those it makes
+ *  13b contexts          these values as an object, to copy and to run in
  *  14. streams           connections: readers, writers, transports
  *  15. servers           a coroutine for each connection that comes in
  *  16. pipes             pipes, standard input and output as streams
@@ -132,6 +133,7 @@ typedef struct aiort_task_s aiort_task_t;           /* asyncio: Task; it is a fu
 typedef struct aiort_coroutine_s aiort_coroutine_t; /* asyncio: coroutine object */
 typedef struct aiort_error_s aiort_error_t;         /* asyncio: the exception object */
 typedef struct aiort_awaitable_s aiort_awaitable_t; /* any of future, task, coroutine */
+typedef struct aiort_context_s aiort_context_t;     /* asyncio: contextvars.Context */
 
 typedef enum {
     AIORT_KIND_LOOP = 1,
@@ -542,8 +544,10 @@ AIORT_EXTERN int aiort_coroutine_close(aiort_coroutine_t *coroutine);
     AIORT__CALL(aiort_task_t *, aiort_create_task_at(AIORT_SITE(NULL), NULL, (coroutine), NULL))
 
 typedef struct {
-    const char *name;  /* copied; NULL: "Task-N" */
-    size_t stack_size; /* bytes; 0: the loop's */
+    const char *name;         /* copied; NULL: "Task-N" */
+    size_t stack_size;        /* bytes; 0: the loop's */
+    aiort_context_t *context; /* it runs in this one and not in a copy of the maker's; NULL: so */
+    int eager_start;          /* 1: at once, see aiort_loop_set_eager_tasks(); -1: not; 0: as set */
 } aiort_task_options_t;
 
 /* The same in a loop (NULL: the running one) and with options (NULL: none).
@@ -554,6 +558,16 @@ typedef struct {
 AIORT_EXTERN aiort_task_t *aiort_create_task_at(const aiort_site_t *site, aiort_loop_t *loop,
                                                 aiort_coroutine_t *coroutine,
                                                 const aiort_task_options_t *options);
+
+/*
+ * 1: from now on each new task makes its first step at once, inside the call that makes it, up to its
+ * first await that has to wait; one that never has to is done when the call returns, and costs no
+ * turn of the loop. Meanwhile aiort_current_task() is the new one. Only where the loop runs; a task
+ * that is made otherwise is started by the loop. never suspends.
+ * asyncio: loop.set_task_factory(eager_task_factory)
+ */
+AIORT_EXTERN int aiort_loop_set_eager_tasks(aiort_loop_t *loop, int eager);
+AIORT_EXTERN int aiort_loop_get_eager_tasks(const aiort_loop_t *loop);
 
 /*
  * Waits for a future, a task or a coroutine: 0 with *result (result may be NULL), or its error,
@@ -1197,6 +1211,54 @@ AIORT_EXTERN void *aiort_context_var_get(const aiort_context_var_t *var);
 /* Sets its value here; the pointer is the caller's, who keeps the old one (get) to set it back.
  * UV_ENOMEM. any thread. asyncio: ContextVar.set() */
 AIORT_EXTERN int aiort_context_var_set(aiort_context_var_t *var, void *value);
+
+/* ---- 13b. Contexts ----------------------------------------------------------------------- */
+
+/*
+ * All values that are set, as one object. What runs in a context reads and sets the variables of that
+ * object; others who run in it see that. References are counted atomically, but what is in it
+ * belongs to one thread at a time.
+ */
+
+/* A context in which nothing is set. NULL: UV_ENOMEM. any thread. asyncio: Context() */
+AIORT_EXTERN aiort_context_t *aiort_context_new(void);
+/* A copy of the one that is current here. NULL: UV_ENOMEM. any thread. asyncio: copy_context() */
+AIORT_EXTERN aiort_context_t *aiort_copy_context(void);
+/* A copy of that one. NULL: UV_ENOMEM. any thread. asyncio: Context.copy() */
+AIORT_EXTERN aiort_context_t *aiort_context_copy(const aiort_context_t *context);
+
+/* The variable's value in it, or its default one; and how many are set. any thread.
+ * asyncio: Context.get(), len(context) */
+AIORT_EXTERN void *aiort_context_get(const aiort_context_t *context,
+                                     const aiort_context_var_t *var);
+AIORT_EXTERN size_t aiort_context_size(const aiort_context_t *context);
+
+/* Calls function(arg, result) in it: 0 with *result (result may be NULL), or its code. Inside a task
+ * it may await. any thread. SUSPENDS if the function does. asyncio: Context.run() */
+AIORT_EXTERN int aiort_context_run(aiort_context_t *context, aiort_coroutine_fn function, void *arg,
+                                   void **result);
+
+/* The context that a task runs in, a new reference: what one of both sets, the other sees. NULL:
+ * UV_ENOMEM. never suspends. asyncio: Task.get_context() */
+AIORT_EXTERN aiort_context_t *aiort_task_get_context(aiort_task_t *task);
+
+/* As aiort_call_soon() and aiort_future_add_done_callback(), but the callback is called in that
+ * context; they take a reference. never suspends. asyncio: call_soon(context=...),
+ * add_done_callback(context=...) */
+#define aiort_call_soon_in_context(loop, context, callback, arg, handle)                           \
+    AIORT__CALL(int, aiort_call_soon_in_context_at(AIORT_SITE(#callback), (loop), (context),       \
+                (callback), (arg), (handle)))
+AIORT_EXTERN int aiort_call_soon_in_context_at(const aiort_site_t *site, aiort_loop_t *loop,
+                                               aiort_context_t *context,
+                                               aiort_callback_fn callback, void *arg,
+                                               aiort_handle_t **handle);
+#define aiort_future_add_done_callback_in_context(future, context, callback, arg)                  \
+    AIORT__CALL(int, aiort_future_add_done_callback_in_context_at(AIORT_SITE(#callback), (future), \
+                (context), (callback), (arg)))
+AIORT_EXTERN int aiort_future_add_done_callback_in_context_at(const aiort_site_t *site,
+                                                              aiort_future_t *future,
+                                                              aiort_context_t *context,
+                                                              aiort_done_fn callback, void *arg);
 
 /* ---- 14. Streams ------------------------------------------------------------------------- */
 
