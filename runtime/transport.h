@@ -182,6 +182,11 @@ AIORT__HIDDEN void aiort__transport_forget(aiort_transport_t *transport);
 /* Has SIGPIPE ignored, unless the program has decided about it. */
 AIORT__HIDDEN void aiort__ignore_sigpipe(void);
 
+/* ---- Over files and devices: transport_file.c ---- */
+
+/* Takes the descriptor over, not on failure. NULL: UV_ENOMEM. */
+AIORT__HIDDEN aiort_transport_t *aiort__transport_file(aiort_loop_t *loop, int fd, bool reads);
+
 /* ---- Streams over a transport: stream.c ---- */
 
 /* Starts the transport with a reader and a writer, new references each; either may be NULL: not
