@@ -79,6 +79,10 @@ void aiodebug_uv_memory_freed(uint32_t number, const void *object, const void *b
     } else {
         aiodebug_record_message(r, "Handle was destroyed but it is active!");
     }
+    if (how == AIODEBUG_FREED_REALLOC || how == AIODEBUG_FREED_MREMAP) {
+        aiodebug_record_hint(r, "a handle must stay where it was initialised: give each memory of "
+                                "its own, or make the array large enough at first");
+    }
     add_subject(r, &subject);
     if (block == object) {
         aiodebug_record_context(r, "memory", "%zu bytes at %p given to %s()", size, block,
@@ -87,10 +91,9 @@ void aiodebug_uv_memory_freed(uint32_t number, const void *object, const void *b
         aiodebug_record_context(r, "memory", "%zu bytes at %p, inside the handle, given to %s()",
                                 size, block, functions[how]);
     } else {
-        aiodebug_record_context(r, "memory",
-                                "%zu bytes at %p, the handle %zu bytes into it, given to %s()",
-                                size, block, (size_t)((uintptr_t)object - (uintptr_t)block),
-                                functions[how]);
+        aiodebug_record_context(
+            r, "memory", "%zu bytes at %p, the handle %zu bytes into it, given to %s()", size,
+            block, (size_t)((uintptr_t)object - (uintptr_t)block), functions[how]);
     }
     if (closing) {
         aiodebug_record_stack(r, AIODEBUG_ROLE_CLOSED, record->closed, NULL);
@@ -278,10 +281,10 @@ static void collect(left_t *left)
 
 static const char *state_of(const aiodebug_uv_subject_t *subject)
 {
-    return subject->flags & AIODEBUG_UV_REQUEST    ? "pending"
-           : subject->flags & AIODEBUG_UV_FREED    ? "open though its memory was freed"
-           : subject->flags & AIODEBUG_UV_CLOSING  ? "closing: run the loop once more"
-                                                   : "open";
+    return subject->flags & AIODEBUG_UV_REQUEST   ? "pending"
+           : subject->flags & AIODEBUG_UV_FREED   ? "open though its memory was freed"
+           : subject->flags & AIODEBUG_UV_CLOSING ? "closing: run the loop once more"
+                                                  : "open";
 }
 
 void aiodebug_check_uv_busy(const aiodebug_uv_loop_t *loop)
@@ -338,9 +341,8 @@ static void say_left(const heap_t *heap)
 {
     char repr[REPR_SIZE];
     bool request = heap->first.flags & AIODEBUG_UV_REQUEST;
-    aiodebug_record_t *r = aiodebug_record_new(request ? AIODEBUG_CHECK_REQUEST_PENDING_AT_EXIT
-                                                       : AIODEBUG_CHECK_UNCLOSED_HANDLE,
-                                               0);
+    aiodebug_record_t *r = aiodebug_record_new(
+        request ? AIODEBUG_CHECK_REQUEST_PENDING_AT_EXIT : AIODEBUG_CHECK_UNCLOSED_HANDLE, 0);
     if (!r) {
         return;
     }

@@ -77,8 +77,11 @@ const char *aiodebug_uv_repr(const aiodebug_uv_subject_t *subject, char *buf, si
         snprintf(created, sizeof created, "\001C%x\001", subject->created);
     }
     snprintf(buf, size, "<%s %p%s%s%s>", aiodebug_uv_kind(subject->type, subject->flags),
-             subject->object, subject->flags & AIODEBUG_UV_CLOSING ? " closing" : "", callback,
-             created);
+             subject->object,
+             subject->flags & AIODEBUG_UV_CLOSED    ? " closed"
+             : subject->flags & AIODEBUG_UV_CLOSING ? " closing"
+                                                    : "",
+             callback, created);
     return buf;
 }
 

@@ -34,8 +34,8 @@ bool aiodebug_uv_handle_refused(const uv_handle_t *handle, aiodebug_uv_use_t use
             return false;
         }
         if (__builtin_expect(record->flags & AIODEBUG_UV_CLOSING && use == AIODEBUG_UV_USE, 0)) {
-            aiodebug_check_uv_used_after_close(subject_of(handle, record, &subject),
-                                               record->closed, function);
+            aiodebug_check_uv_used_after_close(subject_of(handle, record, &subject), record->closed,
+                                               function);
         }
         return aiodebug_uv_elsewhere(record->loop) &&
                aiodebug_check_uv_thread(record->loop, subject_of(handle, record, &subject),
@@ -44,8 +44,10 @@ bool aiodebug_uv_handle_refused(const uv_handle_t *handle, aiodebug_uv_use_t use
     const aiodebug_uv_closed_t *closed = aiodebug_uv_closed_find(handle);
     if (closed) {
         if (use != AIODEBUG_UV_ASK) {
-            subject = (aiodebug_uv_subject_t){
-                .object = handle, .created = closed->created, .type = closed->type};
+            subject = (aiodebug_uv_subject_t){.object = handle,
+                                              .created = closed->created,
+                                              .type = closed->type,
+                                              .flags = AIODEBUG_UV_CLOSED};
             aiodebug_check_uv_used_after_close(&subject, closed->closed, function);
         }
         return false;
@@ -109,8 +111,7 @@ static bool may_init(const uv_loop_t *uv, const uv_handle_t *handle, const char 
             aiodebug_check_uv_reinitialized(record, function);
         }
     }
-    return !loop || !aiodebug_uv_elsewhere(loop) ||
-           !aiodebug_check_uv_thread(loop, NULL, function);
+    return !loop || !aiodebug_uv_elsewhere(loop) || !aiodebug_check_uv_thread(loop, NULL, function);
 }
 
 /* After it. */
@@ -151,8 +152,8 @@ AIODEBUG_UV_INITS(XX)
 
 /* ---- Callbacks ---- */
 
-/* The record by which a trampoline finds the program's callback; one is made for a handle whose init
- * was not seen. NULL: libuv is given the program's callback itself. */
+/* The record by which a trampoline finds the program's callback; one is made for a handle whose
+ * init was not seen. NULL: libuv is given the program's callback itself. */
 static aiodebug_uv_record_t *startable(uv_handle_t *handle, size_t size)
 {
     aiodebug_uv_record_t *record = aiodebug_uv_handle(handle);
@@ -197,8 +198,8 @@ TRAMPOLINE(on_poll, uv_poll_cb, AIODEBUG_UV_CB, (uv_poll_t * h, int status, int 
            (h, status, events), h)
 TRAMPOLINE(on_signal, uv_signal_cb, AIODEBUG_UV_CB, (uv_signal_t * h, int number), (h, number), h)
 TRAMPOLINE(on_fs_event, uv_fs_event_cb, AIODEBUG_UV_CB,
-           (uv_fs_event_t * h, const char *name, int events, int status),
-           (h, name, events, status), h)
+           (uv_fs_event_t * h, const char *name, int events, int status), (h, name, events, status),
+           h)
 TRAMPOLINE(on_fs_poll, uv_fs_poll_cb, AIODEBUG_UV_CB,
            (uv_fs_poll_t * h, int status, const uv_stat_t *before, const uv_stat_t *now),
            (h, status, before, now), h)
@@ -206,8 +207,8 @@ TRAMPOLINE(on_connection, uv_connection_cb, AIODEBUG_UV_CB_CONNECTION,
            (uv_stream_t * h, int status), (h, status), h)
 TRAMPOLINE(on_alloc, uv_alloc_cb, AIODEBUG_UV_CB_ALLOC,
            (uv_handle_t * h, size_t size, uv_buf_t *buf), (h, size, buf), h)
-TRAMPOLINE(on_read, uv_read_cb, AIODEBUG_UV_CB,
-           (uv_stream_t * h, ssize_t n, const uv_buf_t *buf), (h, n, buf), h)
+TRAMPOLINE(on_read, uv_read_cb, AIODEBUG_UV_CB, (uv_stream_t * h, ssize_t n, const uv_buf_t *buf),
+           (h, n, buf), h)
 TRAMPOLINE(on_recv, uv_udp_recv_cb, AIODEBUG_UV_CB,
            (uv_udp_t * h, ssize_t n, const uv_buf_t *buf, const struct sockaddr *from,
             unsigned flags),
@@ -243,8 +244,7 @@ TRAMPOLINE(on_exit_of_child, uv_exit_cb, AIODEBUG_UV_CB,
 #define UNPACK(...) __VA_ARGS__
 
 START(uv_timer_start, AIODEBUG_UV_CB, on_timer,
-      (uv_timer_t * h, uv_timer_cb cb, uint64_t timeout, uint64_t repeat), (h),
-      (, timeout, repeat))
+      (uv_timer_t * h, uv_timer_cb cb, uint64_t timeout, uint64_t repeat), (h), (, timeout, repeat))
 START(uv_poll_start, AIODEBUG_UV_CB, on_poll, (uv_poll_t * h, int events, uv_poll_cb cb),
       (h, events), ())
 START(uv_signal_start, AIODEBUG_UV_CB, on_signal, (uv_signal_t * h, uv_signal_cb cb, int number),
@@ -415,12 +415,13 @@ static bool close_refused(const uv_handle_t *h, const char *function)
     aiodebug_uv_subject_t subject;
     const aiodebug_uv_record_t *record = aiodebug_uv_handle(h);
     const aiodebug_uv_closed_t *closed = record ? NULL : aiodebug_uv_closed_find(h);
-    if (record && record->flags & AIODEBUG_UV_CLOSING &&
-        !(record->flags & AIODEBUG_UV_INTERNAL)) {
+    if (record && record->flags & AIODEBUG_UV_CLOSING && !(record->flags & AIODEBUG_UV_INTERNAL)) {
         aiodebug_check_uv_closed_twice(subject_of(h, record, &subject), record->closed, function);
     } else if (closed) {
-        subject = (aiodebug_uv_subject_t){
-            .object = h, .created = closed->created, .type = closed->type};
+        subject = (aiodebug_uv_subject_t){.object = h,
+                                          .created = closed->created,
+                                          .type = closed->type,
+                                          .flags = AIODEBUG_UV_CLOSED};
         aiodebug_check_uv_closed_twice(&subject, closed->closed, function);
         return false;
     }

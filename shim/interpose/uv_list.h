@@ -48,7 +48,7 @@ int uv_udp_try_send2(uv_udp_t *handle, unsigned int count, uv_buf_t *bufs[], uns
  * Calls on a handle that neither start nor end it.
  *     USE   a mistake on a handle that is closing or closed
  *     SET   a mistake on a closed one; on a closing one it has no effect
- *     ASK   none: a question, or a stop
+ *     ASK   none: a question, or a stop (but for the two that end in an assertion)
  * XX(result, name, use, parameters, arguments, the handle)
  */
 #define AIODEBUG_UV_OPS(XX)                                                                        \
@@ -79,7 +79,7 @@ int uv_udp_try_send2(uv_udp_t *handle, unsigned int count, uv_buf_t *bufs[], uns
     XX(void, uv_pipe_pending_instances, SET, (uv_pipe_t *handle, int count), (handle, count),      \
        handle)                                                                                     \
     XX(uv_handle_type, uv_pipe_pending_type, ASK, (uv_pipe_t *handle), (handle), handle)           \
-    XX(int, uv_poll_stop, ASK, (uv_poll_t *handle), (handle), handle)                              \
+    XX(int, uv_poll_stop, USE, (uv_poll_t *handle), (handle), handle)                              \
     XX(int, uv_prepare_stop, ASK, (uv_prepare_t *prepare), (prepare), prepare)                     \
     XX(int, uv_process_kill, USE, (uv_process_t *handle, int signum), (handle, signum), handle)    \
     XX(int, uv_read_stop, ASK, (uv_stream_t *handle), (handle), handle)                            \
@@ -88,7 +88,7 @@ int uv_udp_try_send2(uv_udp_t *handle, unsigned int count, uv_buf_t *bufs[], uns
     XX(void, uv_ref, ASK, (uv_handle_t *handle), (handle), handle)                                 \
     XX(int, uv_send_buffer_size, SET, (uv_handle_t *handle, int *value), (handle, value),          \
        handle)                                                                                     \
-    XX(int, uv_signal_stop, ASK, (uv_signal_t *handle), (handle), handle)                          \
+    XX(int, uv_signal_stop, USE, (uv_signal_t *handle), (handle), handle)                          \
     XX(size_t, uv_stream_get_write_queue_size, ASK, (const uv_stream_t *stream), (stream),         \
        stream)                                                                                     \
     XX(int, uv_stream_set_blocking, SET, (uv_stream_t *handle, int blocking), (handle,             \

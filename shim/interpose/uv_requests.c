@@ -16,9 +16,11 @@ typedef struct {
     bool refused;
 } submission_t;
 
-/* A pending request that is submitted again loses its first record: libuv has lost it too. */
+/* A pending request that is submitted again loses its first record: libuv has lost it too. Whether
+ * this is the loop's thread was asked already when the request is `on_handle`. */
 static submission_t submit(uv_req_t *req, const uv_loop_t *uv, uv_req_type type,
-                           aiodebug_uv_function_t cb, const char *function, bool internal)
+                           aiodebug_uv_function_t cb, const char *function, bool internal,
+                           bool on_handle)
 {
     submission_t submission = {.record = aiodebug_uv_request(req)};
     aiodebug_uv_loop_t *loop = aiodebug_uv_loop_of(uv);
@@ -29,7 +31,7 @@ static submission_t submit(uv_req_t *req, const uv_loop_t *uv, uv_req_type type,
         aiodebug_uv_drop(submission.record);
         submission.record = NULL;
     }
-    if (loop && aiodebug_uv_elsewhere(loop) && !internal) {
+    if (loop && aiodebug_uv_elsewhere(loop) && !internal && !on_handle) {
         aiodebug_uv_subject_t subject = {.object = req,
                                          .cb = cb,
                                          .type = (uint8_t)type,
@@ -97,12 +99,13 @@ DONE(on_nameinfo, uv_getnameinfo_cb,
      (uv_getnameinfo_t * req, int status, const char *host, const char *service),
      (req, status, host, service))
 
-#define SUBMIT(req, loop, type, cb, name)                                                          \
-    submit((uv_req_t *)(req), loop, type, (aiodebug_uv_function_t)(cb), name, FROM_RUNTIME())
+#define SUBMIT(req, loop, type, cb, name, on_handle)                                               \
+    submit((uv_req_t *)(req), loop, type, (aiodebug_uv_function_t)(cb), name, FROM_RUNTIME(),      \
+           on_handle)
 
 /* ---- Streams ---- */
 
-/* On the stream first, then on the request. */
+/* On the stream; the request has the stream's loop. */
 static bool stream_refused(const void *stream, const char *function)
 {
     return aiodebug_uv_handle_refused(stream, AIODEBUG_UV_USE, function);
@@ -117,10 +120,7 @@ static bool stream_refused(const void *stream, const char *function)
     if (stream_refused(handle, #name)) {                                                           \
         return AIODEBUG_UV_REFUSED;                                                                \
     }                                                                                              \
-    submission_t submission = SUBMIT(req, (handle)->loop, type, cb, #name);                        \
-    if (submission.refused) {                                                                      \
-        return AIODEBUG_UV_REFUSED;                                                                \
-    }                                                                                              \
+    submission_t submission = SUBMIT(req, (handle)->loop, type, cb, #name, true);                  \
     if (submission.record) {                                                                       \
         cb = trampoline;                                                                           \
     }                                                                                              \
@@ -186,10 +186,7 @@ AIODEBUG_INTERPOSE void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *pipe, cons
     if (stream_refused(pipe, "uv_pipe_connect")) {
         return;
     }
-    submission_t submission = SUBMIT(req, pipe->loop, UV_CONNECT, cb, "uv_pipe_connect");
-    if (submission.refused) {
-        return;
-    }
+    submission_t submission = SUBMIT(req, pipe->loop, UV_CONNECT, cb, "uv_pipe_connect", true);
     if (submission.record) {
         cb = on_connect;
     }
@@ -204,7 +201,7 @@ AIODEBUG_INTERPOSE void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *pipe, cons
     if (!cb || !WATCHED()) {                                                                       \
         return call;                                                                               \
     }                                                                                              \
-    submission_t submission = SUBMIT(req, loop, type, cb, #name);                                  \
+    submission_t submission = SUBMIT(req, loop, type, cb, #name, false);                           \
     if (submission.refused) {                                                                      \
         return AIODEBUG_UV_REFUSED;                                                                \
     }                                                                                              \
@@ -280,7 +277,7 @@ AIODEBUG_INTERPOSE int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb
     if (!WATCHED() || !cb) {
         return REAL(uv_queue_work)(loop, req, cb, after);
     }
-    submission_t submission = SUBMIT(req, loop, UV_WORK, cb, "uv_queue_work");
+    submission_t submission = SUBMIT(req, loop, UV_WORK, cb, "uv_queue_work", false);
     if (submission.refused) {
         return AIODEBUG_UV_REFUSED;
     }

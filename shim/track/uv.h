@@ -55,6 +55,7 @@ enum {
     AIODEBUG_UV_CLOSING = 1 << 2,
     AIODEBUG_UV_HALF = 1 << 3,     /* its init failed half-way: nothing is sure */
     AIODEBUG_UV_FREED = 1 << 4,    /* its memory was given back: libuv may still use it */
+    AIODEBUG_UV_CLOSED = 1 << 5,   /* over: of no record, only in what is said of it */
 };
 
 /* Which callback of a handle; requests have the first alone, uv_queue_work() two. */
