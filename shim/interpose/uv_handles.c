@@ -28,6 +28,9 @@ bool aiodebug_uv_handle_refused(const uv_handle_t *handle, aiodebug_uv_use_t use
                                 const char *function)
 {
     aiodebug_uv_subject_t subject;
+    if (__builtin_expect(!handle, 0)) {
+        return false; /* an error code for some functions: libuv's to tell */
+    }
     const aiodebug_uv_record_t *record = aiodebug_uv_handle(handle);
     if (__builtin_expect(record != NULL, 1)) {
         if (record->flags & AIODEBUG_UV_INTERNAL) {
@@ -156,8 +159,8 @@ AIODEBUG_UV_INITS(XX)
  * init was not seen. NULL: libuv is given the program's callback itself. */
 static aiodebug_uv_record_t *startable(uv_handle_t *handle, size_t size)
 {
-    aiodebug_uv_record_t *record = aiodebug_uv_handle(handle);
-    if (!record && !aiodebug_uv_closed_find(handle) && handle->loop) {
+    aiodebug_uv_record_t *record = handle ? aiodebug_uv_handle(handle) : NULL;
+    if (!record && handle && !aiodebug_uv_closed_find(handle) && handle->loop) {
         record = aiodebug_uv_handle_add(handle, size, 0, 0);
     }
     return record;

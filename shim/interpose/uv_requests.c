@@ -196,9 +196,10 @@ AIODEBUG_INTERPOSE void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *pipe, cons
 
 /* ---- The pool ---- */
 
-/* With a callback it is the loop's; without one it runs here and now. CALL is the real call. */
+/* With a callback it is the loop's; without one it runs here and now, and without a request it is an
+ * error. CALL is the real call. */
 #define SUBMIT_ON_LOOP(name, type, trampoline, call)                                               \
-    if (!cb || !WATCHED()) {                                                                       \
+    if (!cb || !req || !WATCHED()) {                                                               \
         return call;                                                                               \
     }                                                                                              \
     submission_t submission = SUBMIT(req, loop, type, cb, #name, false);                           \

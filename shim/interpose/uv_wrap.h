@@ -70,7 +70,8 @@ static inline void aiodebug_uv_leave(const uintptr_t *before)
 
 /* To the end of the block the thread is inside libuv. */
 #define INSIDE                                                                                     \
-    uintptr_t inside_before __attribute__((cleanup(aiodebug_uv_leave))) = aiodebug_uv_self.inside; \
+    uintptr_t inside_before __attribute__((unused, cleanup(aiodebug_uv_leave))) =                  \
+        aiodebug_uv_self.inside;                                                                   \
     aiodebug_uv_self.inside = (uintptr_t)__builtin_frame_address(0)
 
 /* The caller is libaiort: what it makes is the runtime's own. */
@@ -113,7 +114,9 @@ static inline void aiodebug_uv_call_begin(aiodebug_uv_call_t *call, const void *
     }
     call->outer = outer;
     call->inside = self->inside;
-    call->start = __builtin_expect(outer != NULL, 0) ? aiodebug_ticks() : self->last;
+    /* Without a run that was seen to start nothing is known of the thread's last callback. */
+    call->start =
+        __builtin_expect(outer != NULL || !self->run, 0) ? aiodebug_ticks() : self->last;
     call->excused = self->excused;
     call->object = object;
     call->cb = cb;
@@ -126,7 +129,7 @@ static inline void aiodebug_uv_call_begin(aiodebug_uv_call_t *call, const void *
 }
 
 #define CALLING(object, record, cb, slot)                                                          \
-    aiodebug_uv_call_t call __attribute__((cleanup(aiodebug_uv_call_end)));                        \
+    aiodebug_uv_call_t call __attribute__((unused, cleanup(aiodebug_uv_call_end)));                \
     aiodebug_uv_call_begin(&call, object, record, (aiodebug_uv_function_t)(cb), slot)
 
 /* ---- Threads ---- */
