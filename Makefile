@@ -8,7 +8,7 @@
 #   make demo      the documented bug programs, plain and under the shim
 #   make check     every test; its last line is "N passed, N failed"
 #   make bench     the costs, beside those of libuv, boost.context, State Threads and asyncio
-#   make install   DESTDIR, PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR; uninstall undoes it
+#   make install   DESTDIR, PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, DATADIR; uninstall undoes it
 #   make format | tidy | clean
 #
 # Variables: CC=clang, SANITIZE=address,undefined or thread, CONTEXT=ucontext, OPT=-O0, V=1 (print
@@ -51,6 +51,8 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 BINDIR ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
 PKG_CONFIG ?= pkg-config
 PYTHON ?= python3
 LDCONFIG ?= ldconfig
@@ -323,7 +325,7 @@ stage: libs
 	@rm -rf '$(B)/stage'
 	@$(MAKE) --no-print-directory -s install PREFIX='$(abspath $(B)/stage)' DESTDIR= LDCONFIG=: \
 		LIBDIR='$(abspath $(B)/stage)/lib' INCLUDEDIR='$(abspath $(B)/stage)/include' \
-		BINDIR='$(abspath $(B)/stage)/bin'
+		BINDIR='$(abspath $(B)/stage)/bin' DATADIR='$(abspath $(B)/stage)/share'
 
 examples: $(EXAMPLE_BIN)
 
@@ -337,6 +339,9 @@ bench: bench-programs
 	@$(TEST_ENV) tests/bench/run
 
 # ---------------------------------------------------------------------------------------------- install
+
+# What scripts/aiodebug imports, and what its pages are made of.
+SCRIPT_FILES = $(patsubst scripts/%,%,$(sort $(wildcard scripts/aiodebug_lib/*.py scripts/aiodebug_lib/page/*)))
 
 .PHONY: install uninstall
 install: libs
@@ -355,7 +360,15 @@ install: libs
 		sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@LIBDIR@,$(LIBDIR),' -e 's,@INCLUDEDIR@,$(INCLUDEDIR),' \
 		-e 's,@VERSION@,$(VERSION),' scripts/$$pc.pc.in > '$(DESTDIR)$(LIBDIR)'/pkgconfig/$$pc.pc && \
 		chmod 644 '$(DESTDIR)$(LIBDIR)'/pkgconfig/$$pc.pc || exit 1; done
-	$(Q)if [ -x scripts/aiodebug ]; then install -m 755 scripts/aiodebug '$(DESTDIR)$(BINDIR)/'; fi
+	$(call say,INSTALL,$(DESTDIR)$(BINDIR)/aiodebug)
+	$(Q)sed -e 's,^LIBRARY = "",LIBRARY = "$(DATADIR)/aiodebug",' -e 's,^SHIM = "",SHIM = "$(LIBDIR)/libaiodebug.so",' \
+		scripts/aiodebug > '$(DESTDIR)$(BINDIR)/aiodebug' && chmod 755 '$(DESTDIR)$(BINDIR)/aiodebug'
+	$(Q)for file in $(SCRIPT_FILES); do \
+		install -D -m 644 "scripts/$$file" '$(DESTDIR)$(DATADIR)'/aiodebug/"$$file" || exit 1; done
+	$(Q)install -d '$(DESTDIR)$(MANDIR)/man1'
+	$(Q)$(PYTHON) scripts/aiodebug --manpage $(B)/libaiodebug.so > '$(DESTDIR)$(MANDIR)/man1/aiodebug.1'
+	$(Q)install -D -m 644 scripts/completion/aiodebug.bash '$(DESTDIR)$(DATADIR)/bash-completion/completions/aiodebug'
+	$(Q)install -D -m 644 scripts/completion/aiodebug.zsh '$(DESTDIR)$(DATADIR)/zsh/site-functions/_aiodebug'
 	$(Q)if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ]; then $(LDCONFIG); fi
 
 uninstall:
@@ -363,7 +376,10 @@ uninstall:
 	rm -f '$(DESTDIR)$(LIBDIR)/libaiort.so' '$(DESTDIR)$(LIBDIR)/libaiort.so.$(SOVERSION)' \
 		'$(DESTDIR)$(LIBDIR)/libaiort.so.$(VERSION)' '$(DESTDIR)$(LIBDIR)/libaiort.a' \
 		'$(DESTDIR)$(LIBDIR)/libaiodebug.so' '$(DESTDIR)$(LIBDIR)/pkgconfig/libaiort.pc' \
-		'$(DESTDIR)$(LIBDIR)/pkgconfig/libaiodebug.pc' '$(DESTDIR)$(BINDIR)/aiodebug'
+		'$(DESTDIR)$(LIBDIR)/pkgconfig/libaiodebug.pc' '$(DESTDIR)$(BINDIR)/aiodebug' \
+		'$(DESTDIR)$(MANDIR)/man1/aiodebug.1' '$(DESTDIR)$(DATADIR)/bash-completion/completions/aiodebug' \
+		'$(DESTDIR)$(DATADIR)/zsh/site-functions/_aiodebug'
+	rm -rf '$(DESTDIR)$(DATADIR)/aiodebug'
 
 # ----------------------------------------------------------------------------------------------- upkeep
 

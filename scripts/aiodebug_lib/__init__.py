@@ -6,10 +6,14 @@ Arrows run one way: a subcommand -> what it computes (statistics, trees) -> read
     model      a record of the log, its stacks and frames, and the words for them
     textlog    the shim's text form -> records
     reader     files, globs, stdin, gzip, growing files -> records; counts what is damaged
-    stats      durations and counts in constant memory
+    filters    which records are wanted: --since, --check, --grep, ...
+    stats      durations in constant memory
     calltree   stacks merged from the root
+    tally      what a summary counts; parallel: by as many processes as there are processors
     terminal   colours, widths, progress, numbers as people write them
     tables     the shim's own tables of variables and checks, asked of the shim itself
+    elf        what must be known of a program before it is run, and of a module before it is believed
+    examples   the C that `aiodebug explain` shows
 
 Each subcommand is a module with
 

@@ -66,6 +66,9 @@ def main(argv, shim=""):
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
     try:
+        if argv[:1] in (["--complete"], ["--manpage"]):  # for scripts/completion and make install
+            return importlib.import_module({"--complete": ".complete", "--manpage": ".manpage"}[argv[0]],
+                                           __package__).main(argv[1:], shim)
         wanted = argv[0] if argv and argv[0] in COMMANDS else None
         parser = make_parser(wanted, shim)
         args = parser.parse_args(argv)

@@ -61,6 +61,7 @@ def variables_now(argv):
         elif word == "--shim" and position + 1 < len(argv):
             given = argv[position + 1]
     try:
+        # make install's --manpage names a shim that is not installed yet.
         return tables.load(tables.find_shim(given, INSTALLED_SHIM))["variables"]
     except Failure:
         return []

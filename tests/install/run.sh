@@ -22,7 +22,13 @@ expected='./usr/include/aiort.h
 ./usr/lib/here/libaiort.so.0.1.0
 ./usr/lib/here/pkgconfig/libaiodebug.pc
 ./usr/lib/here/pkgconfig/libaiort.pc'
-[ ! -x "$ROOT/scripts/aiodebug" ] || expected="./usr/bin/aiodebug"$'\n'$expected
+scripts=$(cd "$ROOT/scripts" && find aiodebug_lib -name '*.py' -o -path '*/page/*' -type f)
+expected=$(sort <<< "$expected
+./usr/bin/aiodebug
+./usr/share/bash-completion/completions/aiodebug
+./usr/share/man/man1/aiodebug.1
+./usr/share/zsh/site-functions/_aiodebug
+$(sed 's,^,./usr/share/aiodebug/,' <<< "$scripts")")
 same "the files" "$expected" "$(files "$scratch/dest")"
 check "no file names DESTDIR" bash -c "! grep -rIl '$scratch' '$scratch/dest'"
 check "make uninstall" make_quietly uninstall DESTDIR="$scratch/dest" PREFIX=/usr LIBDIR=/usr/lib/here
@@ -35,6 +41,18 @@ check "make install with PREFIX" make_quietly install PREFIX="$prefix" DESTDIR=
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
 same "pkg-config's preload" "$prefix/lib/libaiodebug.so" "$(pkg-config --variable=preload libaiodebug)"
 same "pkg-config's version" 0.1.0 "$(pkg-config --modversion libaiort)"
+
+# ---- the command, as installed: its own modules, the shim beside it
+
+same "aiodebug, installed" "aiodebug 0.1.0" "$(cd / && "$prefix/bin/aiodebug" --version)"
+same "aiodebug finds the shim" "AIODEBUG_LOG" "$(cd / && "$prefix/bin/aiodebug" env --names | grep -x AIODEBUG_LOG)"
+# Elsewhere than where it was installed: a stage, a container.
+cp -r "$prefix" "$scratch/moved"
+same "aiodebug finds the shim, moved" "LD_PRELOAD=$scratch/moved/lib/libaiodebug.so" \
+    "$(cd / && "$scratch/moved/bin/aiodebug" run --dry-run -- true | grep -o "LD_PRELOAD=[^ ]*")"
+rm -rf "$scratch/moved"
+check "the man page names every option" bash -c \
+    "grep -q fail '$prefix/share/man/man1/aiodebug.1' && grep -q 'slow.*callback' '$prefix/share/man/man1/aiodebug.1'"
 
 cat > "$scratch/program.c" <<'C'
 #include <aiort.h>
