@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check/uv.h"
@@ -188,12 +189,30 @@ __attribute__((constructor)) static void construct(void)
     errno = saved;
 }
 
+/* Threads that begin at the same time each run a loop, and one whose uv_run() went by would not be
+ * watched at all: so they wait for the one that starts the shim. Not for ever, since it may need
+ * the loader's lock and this thread may hold it, or have stayed behind in fork()'s parent. */
+static void wait_until_started(void)
+{
+    static _Atomic bool in_vain;
+    const struct timespec step = {.tv_nsec = 200000};
+    for (int i = 0; i < 500 && !atomic_load(&in_vain); i++) {
+        if (atomic_load(&aiodebug_state) != AIODEBUG_STARTING) {
+            return;
+        }
+        nanosleep(&step, NULL);
+    }
+    atomic_store(&in_vain, true);
+}
+
 bool aiodebug_start(void)
 {
+    static _Thread_local bool starting;
     int saved = errno;
     load();
     int expected = AIODEBUG_NEW;
     if (atomic_compare_exchange_strong(&aiodebug_state, &expected, AIODEBUG_STARTING)) {
+        starting = true;
         aiodebug_config_complain();
         aiodebug_sink_complain();
         pthread_atfork(NULL, NULL, after_fork_in_child);
@@ -207,6 +226,8 @@ bool aiodebug_start(void)
         aiodebug_uv_start();
         aiodebug_at_exit(aiodebug_check_uv_left);
         atomic_store_explicit(&aiodebug_state, AIODEBUG_ON, memory_order_release);
+    } else if (expected == AIODEBUG_STARTING && !starting) {
+        wait_until_started();
     }
     errno = saved;
     return atomic_load(&aiodebug_state) == AIODEBUG_ON;

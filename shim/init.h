@@ -22,11 +22,12 @@ extern _Atomic int aiodebug_state;
 bool aiodebug_start(void);
 
 /* Whether the shim is at work. False when AIODEBUG=0 or the program is set-user-id, and to
- * whoever asks while another thread, or this one further up, is starting it. One load. */
+ * whoever asks while this thread is starting it further up. While another one does, it waits. One
+ * load. */
 static inline bool aiodebug_on(void)
 {
     int state = atomic_load_explicit(&aiodebug_state, memory_order_acquire);
-    return __builtin_expect(state == AIODEBUG_ON, 1) || (state == AIODEBUG_NEW && aiodebug_start());
+    return __builtin_expect(state == AIODEBUG_ON, 1) || (state < AIODEBUG_ON && aiodebug_start());
 }
 
 /* This process, as the shim knows it. Another number from getpid() means a child of vfork() or a
