@@ -4,7 +4,7 @@
  * outside. Each is a handle of the runtime's that libuv's callback puts into the ready queue,
  * unless it is there still.
  */
-#include "combine.h"
+#include "transport.h"
 
 #include <signal.h>
 
@@ -124,6 +124,19 @@ static int open_watched(aiort_loop_t *loop, int fd, watched_t **out)
     return 0;
 }
 
+/* A transport's descriptor is the transport's. */
+static int check_free(const aiort_loop_t *loop, int fd)
+{
+    const aiort_transport_t *transport = aiort__transport_over(loop, fd);
+    char repr[256];
+
+    if (!transport) {
+        return 0;
+    }
+    aiort_repr(transport, repr, sizeof(repr));
+    return aiort__failf(AIORT_EMISUSE, "File descriptor %d is used by transport %s", fd, repr);
+}
+
 static int add(const aiort_site_t *site, aiort_loop_t *loop, int fd, int which,
                aiort_callback_fn callback, void *arg, const char *function)
 {
@@ -134,6 +147,9 @@ static int add(const aiort_site_t *site, aiort_loop_t *loop, int fd, int which,
     }
     if (fd < 0) {
         return aiort__failf(UV_EBADF, "Invalid file descriptor: %d", fd);
+    }
+    if ((err = check_free(loop, fd))) {
+        return err;
     }
     aiort_handle_t *handle = make_handle(site, loop, callback, arg);
     if (!handle) {
@@ -161,6 +177,9 @@ static int take_back(aiort_loop_t *loop, int fd, int which, const char *function
 
     if (err) {
         return aiort__fail(err);
+    }
+    if ((err = check_free(loop, fd))) {
+        return err;
     }
     if (!watched || !watched->handles[which]) {
         return 0;

@@ -95,21 +95,10 @@ static void on_lost(void *self, aiort_error_t *error)
 
     stream->lost = true;
     stream->error = aiort_ref(error);
-    if (reader) {
-        aiort_transport_t *transport = reader->transport;
-        bool owned = reader->owns;
-        aiort__ref(&reader->base.object);
-        reader->transport = NULL;
-        reader->owns = false;
-        if (error) {
-            aiort__reader_fail(reader, error);
-        } else {
-            aiort__reader_feed_eof(reader);
-        }
-        if (owned) {
-            aiort__unref(&transport->base.object);
-        }
-        aiort__unref(&reader->base.object);
+    if (reader && error) {
+        aiort__reader_fail(reader, error);
+    } else if (reader) {
+        aiort__reader_feed_eof(reader);
     }
     aiort__unpark(&stream->closes);
     aiort__unpark(&stream->drains);

@@ -40,7 +40,8 @@ typedef struct {
 struct aiort_stream_reader_s {
     aiort__extended_t base;
     aiort__stream_t *stream;      /* NULL: it is fed by the program */
-    aiort_transport_t *transport; /* that feeds it, NULL once it is lost; with a reference if owned */
+    aiort_transport_t *transport; /* that feeds it, with a reference if owned; NULL: none, or its
+                                     writer has gone */
     bool owns;
     bool paused; /* the transport, by us */
     bool eof;

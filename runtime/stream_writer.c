@@ -10,6 +10,9 @@ static void writer_destroy(void *self)
 {
     aiort_stream_writer_t *writer = self;
 
+    if (writer->reader) {
+        writer->reader->transport = NULL; /* it may go now */
+    }
     if (writer->transport) {
         aiort__unref(&writer->transport->base.object);
     }

@@ -168,6 +168,18 @@ static void loop_closed(aiort__attached_t *attached)
     go_down(transport);
 }
 
+aiort_transport_t *aiort__transport_over(const aiort_loop_t *loop, int fd)
+{
+    for (aiort__attached_t *a = loop->attached; a; a = a->following) {
+        aiort_transport_t *transport =
+            (aiort_transport_t *)((char *)a - offsetof(aiort_transport_t, attached));
+        if (a->close == loop_closed && transport->fd == fd && !transport->down) {
+            return transport;
+        }
+    }
+    return NULL;
+}
+
 static int update_reading(aiort_transport_t *transport)
 {
     bool wanted = transport->ops->reads && transport->started && !transport->brake &&

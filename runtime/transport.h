@@ -146,6 +146,8 @@ AIORT__HIDDEN void aiort__transport_close(aiort_transport_t *transport);
 AIORT__HIDDEN void aiort__transport_abort(aiort_transport_t *transport, aiort_error_t *error);
 /* The protocol's brake; does nothing once it is closing. */
 AIORT__HIDDEN void aiort__transport_read(aiort_transport_t *transport, bool on);
+/* The open one over this descriptor, or NULL. */
+AIORT__HIDDEN aiort_transport_t *aiort__transport_over(const aiort_loop_t *loop, int fd);
 /* See aiort_stream_get_extra_info(): transport_api.c. */
 AIORT__HIDDEN int aiort__transport_extra_info(const aiort_transport_t *transport, const char *name,
                                               char *buf, size_t size);
