@@ -7,7 +7,7 @@
  *   1. errors            negative integers with a name and a text; aiort_raise() adds a message
  *   2. objects           every object counts its references: aiort_ref(), aiort_unref()
  *   3. sites             the macros record where in your program a call stands
- *   4. the loop          run it, stop it, close it
+ *   4. the loop          run it, stop it, close it; runners
  *   5. callbacks         call_soon, call_later, call_at, call_soon_threadsafe
  *   6. futures           a result that is not there yet
  *   7. coroutines, tasks functions that may wait: await, sleep, cancel
@@ -332,9 +332,13 @@ AIORT_EXTERN uv_loop_t *aiort_loop_uv(aiort_loop_t *loop);
 AIORT_EXTERN aiort_loop_t *aiort_get_running_loop(void);
 
 /*
- * Makes a loop, runs the coroutine in it, cancels the tasks that are left, waits for them, closes
- * the loop. Returns the coroutine's outcome. Takes the coroutine's reference over, also when it
- * fails. AIORT_ERUNNINGLOOP inside a running loop. asyncio: asyncio.run()
+ * Makes a loop, runs the coroutine in it, cancels the tasks that are left, waits for them and for the
+ * default executor's threads, closes the loop. Returns the coroutine's outcome. Takes the
+ * coroutine's reference over, also when it fails. AIORT_ERUNNINGLOOP inside a running loop.
+ *
+ * Ctrl-C: in the process's main thread, and where SIGINT is not set to anything, the first SIGINT
+ * cancels the coroutine, and this returns AIORT_EINTERRUPTED when it ends by that; the second one
+ * ends the process. asyncio: asyncio.run()
  */
 #define aiort_run(coroutine, result)                                                               \
     AIORT__CALL(int, aiort_run_at(AIORT_SITE(NULL), (coroutine), (result), NULL))
@@ -342,6 +346,38 @@ AIORT_EXTERN aiort_loop_t *aiort_get_running_loop(void);
     AIORT__CALL(int, aiort_run_at(AIORT_SITE(NULL), (coroutine), (result), (options)))
 AIORT_EXTERN int aiort_run_at(const aiort_site_t *site, aiort_coroutine_t *coroutine, void **result,
                               const aiort_loop_options_t *options);
+
+/*
+ * Several main coroutines in one loop. They share one context, too: what one sets in its context
+ * variables, the next one sees. One thread's.
+ *
+ *     aiort_runner_t *runner = aiort_runner_new(NULL);
+ *     int err = aiort_runner_run(runner, AIORT_CORO(connect, x), NULL);
+ *     if (!err) {
+ *         err = aiort_runner_run(runner, AIORT_CORO(use, x), NULL);
+ *     }
+ *     aiort_runner_close(runner);
+ *     aiort_unref(runner);
+ */
+typedef struct aiort_runner_s aiort_runner_t; /* asyncio: Runner */
+
+/* A runner whose loop will be made with these options (NULL: none). NULL: UV_ENOMEM.
+ * asyncio: Runner() */
+AIORT_EXTERN aiort_runner_t *aiort_runner_new(const aiort_loop_options_t *options);
+/* Runs a coroutine, or a future or task of its loop, and returns its outcome; SIGINT as in
+ * aiort_run(). A coroutine is taken over, also on failure. AIORT_ERUNNINGLOOP inside a running loop,
+ * AIORT_EMISUSE when the runner is closed, what aiort_loop_new() says. asyncio: Runner.run() */
+#define aiort_runner_run(runner, awaitable, result)                                                \
+    AIORT__CALL(int, aiort_runner_run_at(AIORT_SITE(NULL), (runner), AIORT_AWAITABLE(awaitable),   \
+                (result)))
+AIORT_EXTERN int aiort_runner_run_at(const aiort_site_t *site, aiort_runner_t *runner,
+                                     aiort_awaitable_t *awaitable, void **result);
+/* Its loop, borrowed; it is made when there is none yet. NULL: AIORT_EMISUSE, what aiort_loop_new()
+ * says. asyncio: Runner.get_loop() */
+AIORT_EXTERN aiort_loop_t *aiort_runner_get_loop(aiort_runner_t *runner);
+/* Cancels the tasks that are left, waits for them and for the default executor's threads, closes the
+ * loop. The last aiort_unref() does the same. AIORT_ECLOSERUNNING. asyncio: Runner.close() */
+AIORT_EXTERN int aiort_runner_close(aiort_runner_t *runner);
 
 /*
  * Debug mode is the preloaded libaiodebug.so; these switch it on and off for one loop. Without it,
