@@ -2,7 +2,13 @@
 /*
  * libc's ways to give memory back: free, realloc, reallocarray, cfree, munmap, mremap. Each asks
  * the filter whether a watched object may lie there (track/memory_map.h), and nearly always the
- * answer is no; until the first object is watched that is a load, a compare and a jump.
+ * answer is no. Until the first object is watched, free() is a load and a jump.
+ *
+ * free, realloc and reallocarray go through a pointer each:
+ *   first_...      until the constructor, or a call before it, has found the real functions
+ *   the real one   until an object is watched
+ *   ..._slowly     if the allocator is not glibc's, and for the first blocks if it is
+ *   ..._quickly    glibc's
  *
  * How large a block is. malloc_usable_size() tells, but takes longer than all the rest. glibc keeps
  * the size in the word before the block, which its free() reads anyway: that this is so is not
@@ -34,10 +40,9 @@ typedef int munmap_t(void *, size_t);
 typedef void *mremap_t(void *, size_t, size_t, int, ...);
 typedef size_t usable_t(void *);
 
-/* Until the real functions are known, functions that look for them. */
-static free_t first_free;
-static realloc_t first_realloc;
-static reallocarray_t first_reallocarray;
+static free_t first_free, free_slowly, free_quickly;
+static realloc_t first_realloc, realloc_slowly, realloc_quickly;
+static reallocarray_t first_reallocarray, reallocarray_slowly, reallocarray_quickly;
 static munmap_t first_munmap;
 static mremap_t first_mremap;
 
@@ -47,6 +52,11 @@ static reallocarray_t *_Atomic real_reallocarray = first_reallocarray;
 static munmap_t *_Atomic real_munmap = first_munmap;
 static mremap_t *_Atomic real_mremap = first_mremap;
 
+/* What free(), realloc() and reallocarray() do now. */
+static free_t *_Atomic on_free = first_free;
+static realloc_t *_Atomic on_realloc = first_realloc;
+static reallocarray_t *_Atomic on_reallocarray = first_reallocarray;
+
 static usable_t *_Atomic usable;
 static _Atomic(void *) allocator; /* where its library is loaded */
 static _Atomic unsigned compared;
@@ -55,6 +65,8 @@ _Atomic int aiodebug_sizes;
 static __thread bool looking;
 
 #define REAL(function) atomic_load_explicit(&real_##function, memory_order_relaxed)
+#define NOW(function) atomic_load_explicit(&on_##function, memory_order_relaxed)
+#define BECOME(function, that) atomic_store(&on_##function, that)
 
 
 /* ------------------------------------------------------------------------- the real functions */
@@ -103,6 +115,33 @@ static void find_allocator(void)
     atomic_store(&aiodebug_sizes, sizes);
 }
 
+/* How the wrappers that are called most behave from now on. */
+static void become(void)
+{
+    int sizes = atomic_load(&aiodebug_sizes);
+    if (sizes == AIODEBUG_SIZES_UNKNOWN) {
+        return;
+    }
+    if (!aiodebug_watched_memory()) {
+        BECOME(free, REAL(free));
+        BECOME(realloc, REAL(realloc));
+        BECOME(reallocarray, REAL(reallocarray));
+    } else if (sizes != AIODEBUG_SIZES_BEFORE) {
+        BECOME(free, free_slowly);
+        BECOME(realloc, realloc_slowly);
+        BECOME(reallocarray, reallocarray_slowly);
+    } else {
+        BECOME(free, free_quickly);
+        BECOME(realloc, realloc_quickly);
+        BECOME(reallocarray, reallocarray_quickly);
+    }
+}
+
+void aiodebug_memory_watched(void)
+{
+    become();
+}
+
 #define FIND(function)                                                                             \
     do {                                                                                           \
         function##_t *found_;                                                                      \
@@ -128,6 +167,7 @@ static bool look(void)
     if (atomic_load(&aiodebug_sizes) == AIODEBUG_SIZES_UNKNOWN) {
         find_allocator();
     }
+    become();
     looking = false;
     errno = saved;
     return true;
@@ -199,6 +239,7 @@ static size_t compare(void *block, size_t asked)
     } else if (atomic_fetch_add(&compared, 1) == COMPARED_MAX) {
         int trial = AIODEBUG_SIZES_TRIAL;
         atomic_compare_exchange_strong(&aiodebug_sizes, &trial, AIODEBUG_SIZES_BEFORE);
+        become();
     }
     return asked;
 }
@@ -224,20 +265,19 @@ size_t aiodebug_block_size(void *block)
 
 static inline bool surely_empty(const void *block)
 {
-    const aiodebug_memory_map_t *map = aiodebug_watched_memory();
-    return __builtin_expect(map == NULL, 1) || aiodebug_block_surely_empty(map, block);
+    return !block || aiodebug_block_surely_empty(aiodebug_watched_memory(), block);
 }
 
-static __attribute__((noinline)) void free_slowly(void *block)
+static void free_slowly(void *block)
 {
     size_t size;
-    if (aiodebug_block_may_hold(block, &size)) {
+    if (block && aiodebug_block_may_hold(block, &size)) {
         aiodebug_memory_give_back(block, size, AIODEBUG_FREED_FREE, aiodebug_uv_memory_freed);
     }
     REAL(free)(block);
 }
 
-AIODEBUG_INTERPOSE void free(void *block)
+static void free_quickly(void *block)
 {
     if (surely_empty(block)) {
         REAL(free)(block);
@@ -246,54 +286,80 @@ AIODEBUG_INTERPOSE void free(void *block)
     free_slowly(block);
 }
 
+AIODEBUG_INTERPOSE void free(void *block)
+{
+    NOW(free)(block);
+}
+
 AIODEBUG_INTERPOSE void cfree(void *block);
 AIODEBUG_INTERPOSE void cfree(void *block)
 {
-    free(block);
+    NOW(free)(block);
 }
 
-/* reallocarray() with `count`, realloc() without. */
-static void *really_realloc(void *block, const size_t *count, size_t size)
+/* Of the memory that held `old` bytes. `bytes` > 0. */
+static void moved_to(void *moved, void *block, size_t old, size_t bytes)
 {
-    return count ? REAL(reallocarray)(block, *count, size) : REAL(realloc)(block, size);
+    size_t kept = !moved ? SIZE_MAX : moved == block ? bytes : 0;
+    aiodebug_memory_settle(block, old, false, kept, AIODEBUG_FREED_REALLOC,
+                           aiodebug_uv_memory_freed);
 }
 
-static __attribute__((noinline)) void *realloc_slowly(void *block, const size_t *count, size_t size)
+/* What comes before a realloc; true: moved_to() is to follow. */
+static bool may_move(void *block, size_t *old, size_t bytes)
 {
-    size_t old, bytes = size;
-    bool too_large = count && __builtin_mul_overflow(*count, size, &bytes);
-    if (too_large || !aiodebug_block_may_hold(block, &old)) {
-        return really_realloc(block, count, size);
+    if (!block || !aiodebug_block_may_hold(block, old)) {
+        return false;
     }
-    if (bytes == 0) {
-        aiodebug_memory_give_back(block, old, AIODEBUG_FREED_REALLOC, aiodebug_uv_memory_freed);
-        return really_realloc(block, count, size);
+    if (bytes > 0) {
+        return aiodebug_memory_lift(block, *old, false);
     }
-    bool lifted = aiodebug_memory_lift(block, old, false);
-    void *moved = really_realloc(block, count, size);
-    if (lifted) {
-        size_t kept = !moved ? SIZE_MAX : moved == block ? bytes : 0;
-        aiodebug_memory_settle(block, old, false, kept, AIODEBUG_FREED_REALLOC,
-                               aiodebug_uv_memory_freed);
+    aiodebug_memory_give_back(block, *old, AIODEBUG_FREED_REALLOC, aiodebug_uv_memory_freed);
+    return false;
+}
+
+static void *realloc_slowly(void *block, size_t size)
+{
+    size_t old;
+    bool follows = may_move(block, &old, size);
+    void *moved = REAL(realloc)(block, size);
+    if (follows) {
+        moved_to(moved, block, old, size);
     }
     return moved;
 }
 
+static void *realloc_quickly(void *block, size_t size)
+{
+    return surely_empty(block) ? REAL(realloc)(block, size) : realloc_slowly(block, size);
+}
+
 AIODEBUG_INTERPOSE void *realloc(void *block, size_t size)
 {
-    if (surely_empty(block)) {
-        return REAL(realloc)(block, size);
-    }
-    return realloc_slowly(block, NULL, size);
+    return NOW(realloc)(block, size);
 }
 
 /* glibc's comes down to realloc() above, which leaves nothing to be said here; others do not. */
+static void *reallocarray_slowly(void *block, size_t count, size_t size)
+{
+    size_t old, bytes;
+    bool follows = !__builtin_mul_overflow(count, size, &bytes) && may_move(block, &old, bytes);
+    void *moved = REAL(reallocarray)(block, count, size);
+    if (follows) {
+        moved_to(moved, block, old, bytes);
+    }
+    return moved;
+}
+
+static void *reallocarray_quickly(void *block, size_t count, size_t size)
+{
+    return surely_empty(block) ? REAL(reallocarray)(block, count, size)
+                               : reallocarray_slowly(block, count, size);
+}
+
 AIODEBUG_INTERPOSE void *reallocarray(void *block, size_t count, size_t size)
 {
-    if (surely_empty(block)) {
-        return REAL(reallocarray)(block, count, size);
-    }
-    return realloc_slowly(block, &count, size);
+    return NOW(reallocarray)(block, count, size);
 }
 
 

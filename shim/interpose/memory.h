@@ -40,21 +40,13 @@ static inline const aiodebug_memory_map_t *aiodebug_watched_memory(void)
     return atomic_load_explicit(&aiodebug_memory_map, memory_order_acquire);
 }
 
-/* True: nothing that is watched begins in this block of malloc()'s (or there is no block). For the
- * wrappers' short way, which calls nothing and so needs no stack. */
+/* True: nothing that is watched begins in this block of malloc()'s. For the wrappers' short way,
+ * which calls nothing and so needs no stack. Sizes must be AIODEBUG_SIZES_BEFORE: glibc's, where
+ * blocks and sizes are multiples of 16, and the word counts 8 bytes more than the block has. */
 static inline bool aiodebug_block_surely_empty(const aiodebug_memory_map_t *map, const void *block)
 {
-    if (!block) {
-        return true;
-    }
-    if (__builtin_expect(atomic_load_explicit(&aiodebug_sizes, memory_order_relaxed) !=
-                             AIODEBUG_SIZES_BEFORE,
-                         0)) {
-        return false;
-    }
-    /* Of a mapping of its own: eight bytes too many, which does no harm. */
-    size_t size = (((const size_t *)block)[-1] & ~(size_t)7) - sizeof(size_t);
-    return __builtin_expect(aiodebug_memory_surely_none(map, (uintptr_t)block, size), 1);
+    return aiodebug_memory_surely_none(map, (uintptr_t)block >> AIODEBUG_GRANULE_BITS,
+                                       ((const size_t *)block)[-1] >> AIODEBUG_GRANULE_BITS);
 }
 
 /* The whole question, at leisure. `*size`: the block's, 0 when it is not known. */

@@ -153,9 +153,14 @@ static inline __attribute__((always_inline)) bool surely_empty(form_t form, cons
     if (__builtin_expect(map == NULL, 1) || !block) {
         return true;
     }
-    return atomic_load_explicit(&known[form], memory_order_relaxed)
-               ? aiodebug_block_surely_empty(map, block)
-               : aiodebug_memory_surely_none(map, (uintptr_t)block, size ? size : 1);
+    if (atomic_load_explicit(&known[form], memory_order_relaxed)) {
+        return atomic_load_explicit(&aiodebug_sizes, memory_order_relaxed) ==
+                   AIODEBUG_SIZES_BEFORE &&
+               aiodebug_block_surely_empty(map, block);
+    }
+    uintptr_t first = (uintptr_t)block >> AIODEBUG_GRANULE_BITS;
+    uintptr_t last = ((uintptr_t)block + (size ? size - 1 : 0)) >> AIODEBUG_GRANULE_BITS;
+    return aiodebug_memory_surely_none(map, first, last - first + 1);
 }
 
 static function_t before(form_t form, void *block, size_t size, void *caller)

@@ -10,8 +10,7 @@
  * that shares a bit of it is met in one probe: the bit is cleared by whoever takes the last away.
  *
  * Locks. Writers hold their shard's; find() holds nothing and looks again when the shard's sequence
- * number was odd or has changed. No lock is held while anything foreign is called: what is to be
- * reported is collected first, and marked, so that it is reported once.
+ * number was odd or has changed. No lock is held while anything foreign is called.
  *   - A signal handler that interrupts us on the same thread finds `inside` set and does nothing.
  *   - Nobody waits for more than some milliseconds: after that (the holder was put aside by a
  *     handler that does not return) the call does nothing, as if there were no memory.
@@ -21,7 +20,7 @@
  *
  * Tables that were outgrown stay mapped, without their pages, for the sake of late readers.
  */
-#include "track/memory_map.h"
+#include "track/memory_table.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -33,6 +32,7 @@
 #include "init.h"
 
 enum {
+    REGION_BITS = 12, /* granules, the bits of one word of words */
     SHARD_BITS = 4,
     SHARDS = 1 << SHARD_BITS,
     PAGE = 4096,
@@ -41,26 +41,14 @@ enum {
     NAPS = 200,
     NAP_NS = 50 * 1000,
     READS = 1000,
-    BATCH = 32,
 };
-
-/* In an entry's `size`, whose other bits saturate. */
-#define GIVEN_BACK (1u << 31)
-#define LIFTED (1u << 30)
-#define SIZE_MAX_KNOWN (LIFTED - 1)
 
 /* No object: a place whose entry is being replaced. */
 #define NOWHERE ((uintptr_t)1)
 
 typedef struct {
-    _Atomic uintptr_t start; /* 0: empty */
-    _Atomic uint32_t record;
-    _Atomic uint32_t size;
-} entry_t;
-
-typedef struct {
     uint32_t capacity;
-    entry_t entries[];
+    aiodebug_memory_entry_t entries[];
 } table_t;
 
 typedef struct {
@@ -95,7 +83,7 @@ static inline uint32_t index_of(uintptr_t granule)
 
 static inline shard_t *shard_of(uint32_t index)
 {
-    return &shards[(index >> AIODEBUG_REGION_BITS) * 0x9e3779b1u >> (32 - SHARD_BITS)];
+    return &shards[(index >> REGION_BITS) * 0x9e3779b1u >> (32 - SHARD_BITS)];
 }
 
 static inline uint32_t home_of(const table_t *table, uint32_t index)
@@ -209,57 +197,55 @@ static inline void end_change(shard_t *shard)
 
 /* --------------------------------------------------------------------------------------- filter */
 
-static void change_bit(aiodebug_memory_map_t *map, uint32_t index, bool set)
+static uint64_t change(_Atomic uint64_t *words, uint32_t i, bool set)
 {
-    _Atomic uint64_t *word = &map->bits[index >> 6];
-    uint64_t bit = (uint64_t)1 << (index & 63);
-    uint64_t bits = atomic_load_explicit(word, memory_order_relaxed);
+    uint64_t bit = (uint64_t)1 << (i & 63);
+    uint64_t bits = atomic_load_explicit(&words[i >> 6], memory_order_relaxed);
     bits = set ? bits | bit : bits & ~bit;
-    atomic_store_explicit(word, bits, memory_order_relaxed);
+    atomic_store_explicit(&words[i >> 6], bits, memory_order_relaxed);
+    return bits;
+}
+
+static inline void change_bit(aiodebug_memory_map_t *map, uint32_t index, bool set)
+{
+    uint64_t bits = change(map->bits, index, set);
+    if (set || bits == 0) {
+        change(map->words, index >> 6, set);
+    }
     if (index >> 6 == 0) {
-        atomic_store_explicit(&map->bits[AIODEBUG_WINDOW_WORDS], bits, memory_order_relaxed);
+        atomic_store_explicit(&map->bits[AIODEBUG_WORDS], bits, memory_order_relaxed);
     }
 }
 
-static void change_region(aiodebug_memory_map_t *map, uint32_t index, int by)
+/* The first set bit from `at` to `last`, counted without end; `last` + 1: none. */
+static uintptr_t next_bit(const _Atomic uint64_t *words, size_t mask, uintptr_t at, uintptr_t last)
 {
-    _Atomic uint32_t *objects = &map->objects[index >> AIODEBUG_REGION_BITS];
-    uint32_t n = atomic_load_explicit(objects, memory_order_relaxed);
-    atomic_store_explicit(objects, n + (uint32_t)by, memory_order_relaxed);
-}
-
-/* From the granule `at`, or the first after it whose region has objects and whose bit is set, up to
- * `last`; `last` + 1: none. */
-static uintptr_t next_granule(const aiodebug_memory_map_t *map, uintptr_t at, uintptr_t last)
-{
-    const uintptr_t region_size = (uintptr_t)1 << AIODEBUG_REGION_BITS;
     while (at <= last) {
-        uint32_t index = index_of(at);
-        if (atomic_load_explicit(&map->objects[index >> AIODEBUG_REGION_BITS],
-                                 memory_order_relaxed) == 0) {
-            at = (at | (region_size - 1)) + 1;
-            continue;
-        }
-        uint64_t bits = atomic_load_explicit(&map->bits[index >> 6], memory_order_relaxed);
-        bits >>= index & 63;
+        uint64_t bits = atomic_load_explicit(&words[(at & mask) >> 6], memory_order_relaxed);
+        bits >>= at & 63;
         if (bits != 0) {
             at += (uintptr_t)__builtin_ctzll(bits);
-            return at <= last ? at : last + 1;
+            break;
         }
         at = (at | 63) + 1;
     }
-    return last + 1;
+    return at <= last ? at : last + 1;
 }
 
-bool aiodebug_memory_may_begin(const aiodebug_memory_map_t *map, const void *block, size_t size)
+/* The granule `at`, or the first one after it, whose bit is set; `last` + 1: none until there. */
+static uintptr_t next_granule(const aiodebug_memory_map_t *map, uintptr_t at, uintptr_t last)
 {
-    uintptr_t first = (uintptr_t)block;
-    if (size == 0 || first + size < first) {
-        return false;
+    while (at <= last) {
+        uintptr_t word = next_bit(map->words, AIODEBUG_WINDOW_MASK >> 6, at >> 6, last >> 6);
+        at = word == at >> 6 ? at : word << 6;
+        uintptr_t end = at | 63, in_word = end < last ? end : last;
+        uintptr_t found = next_bit(map->bits, AIODEBUG_WINDOW_MASK, at, in_word);
+        if (found <= in_word) {
+            return found;
+        }
+        at = end + 1;
     }
-    uintptr_t last = granule_of(first + size - 1);
-    return size >> (AIODEBUG_GRANULE_BITS + AIODEBUG_WINDOW_BITS) != 0 ||
-           next_granule(map, granule_of(first), last) <= last;
+    return last + 1;
 }
 
 
@@ -283,6 +269,9 @@ static __attribute__((noinline)) aiodebug_memory_map_t *make_map(void)
     aiodebug_memory_map_t *map = NULL;
     if (atomic_compare_exchange_strong(&aiodebug_memory_map, &map, &mapping->filter)) {
         atomic_fetch_add(&table_bytes, sizeof(mapping->first));
+        if (aiodebug_memory_watched) {
+            aiodebug_memory_watched();
+        }
         return &mapping->filter;
     }
     munmap(mapping, sizeof(*mapping));
@@ -298,14 +287,15 @@ static table_t *new_table(size_t bytes, void *pages)
 {
     table_t *table = pages;
     if (table) {
-        table->capacity = (uint32_t)((bytes - offsetof(table_t, entries)) / sizeof(entry_t));
+        table->capacity =
+            (uint32_t)((bytes - offsetof(table_t, entries)) / sizeof(aiodebug_memory_entry_t));
     }
     return table;
 }
 
 static size_t bytes_of(const table_t *table)
 {
-    size_t bytes = offsetof(table_t, entries) + table->capacity * sizeof(entry_t);
+    size_t bytes = offsetof(table_t, entries) + table->capacity * sizeof(aiodebug_memory_entry_t);
     return (bytes + PAGE - 1) & ~(size_t)(PAGE - 1);
 }
 
@@ -323,7 +313,8 @@ static void retire(table_t *table)
 /* ------------------------------------------------------------------- entries, with the lock held
  */
 
-static inline void write_entry(entry_t *entry, uintptr_t start, uint32_t record, uint32_t size)
+static inline void write_entry(aiodebug_memory_entry_t *entry, uintptr_t start, uint32_t record,
+                               uint32_t size)
 {
     atomic_store_explicit(&entry->start, NOWHERE, memory_order_release);
     atomic_store_explicit(&entry->record, record, memory_order_release);
@@ -331,7 +322,7 @@ static inline void write_entry(entry_t *entry, uintptr_t start, uint32_t record,
     atomic_store_explicit(&entry->start, start, memory_order_release);
 }
 
-static void copy_entry(entry_t *to, const entry_t *from)
+static void copy_entry(aiodebug_memory_entry_t *to, const aiodebug_memory_entry_t *from)
 {
     write_entry(to, atomic_load_explicit(&from->start, memory_order_relaxed),
                 atomic_load_explicit(&from->record, memory_order_relaxed),
@@ -445,7 +436,7 @@ void aiodebug_memory_watch(const void *start, size_t size, uint32_t record)
     if (address <= NOWHERE || record == 0 || (!map && !(map = make_map())) || !lock(shard)) {
         return;
     }
-    uint32_t known = size < SIZE_MAX_KNOWN ? (uint32_t)size : SIZE_MAX_KNOWN;
+    uint32_t known = size < AIODEBUG_OBJECT_MAX ? (uint32_t)size : AIODEBUG_OBJECT_MAX;
     if (atomic_load_explicit(&largest, memory_order_relaxed) < known) {
         atomic_store(&largest, known);
     }
@@ -455,7 +446,6 @@ void aiodebug_memory_watch(const void *start, size_t size, uint32_t record)
         if (start_at(table, i) == 0) {
             uint32_t count = atomic_load_explicit(&shard->count, memory_order_relaxed);
             atomic_store_explicit(&shard->count, count + 1, memory_order_relaxed);
-            change_region(map, index, 1);
             change_bit(map, index, true);
         }
         begin_change(shard);
@@ -483,7 +473,6 @@ void aiodebug_memory_unwatch(const void *start)
         if (!left) {
             change_bit(map, index, false);
         }
-        change_region(map, index, -1);
         uint32_t count = atomic_load_explicit(&shard->count, memory_order_relaxed);
         atomic_store_explicit(&shard->count, count - 1, memory_order_relaxed);
     }
@@ -494,7 +483,7 @@ uint32_t aiodebug_memory_find(const void *start)
 {
     uintptr_t address = (uintptr_t)start;
     const aiodebug_memory_map_t *map = load_map();
-    if (!map || address <= NOWHERE || aiodebug_memory_surely_none(map, address, 1)) {
+    if (!map || address <= NOWHERE || aiodebug_memory_surely_none(map, granule_of(address), 1)) {
         return 0;
     }
     uint32_t index = index_of(granule_of(address));
@@ -523,217 +512,68 @@ uint32_t aiodebug_memory_find(const void *start)
 }
 
 
-/* ------------------------------------------------------------------------------------ given back
- */
+/* --------------------------------------------------------------------------------------- visits */
 
-typedef enum { REPORT, LIFT, SETTLE } action_t;
-
-/* One pass over the objects in a stretch of memory. */
-typedef struct {
-    action_t action;
-    uintptr_t first, end; /* the stretch */
-    uintptr_t from;       /* where an object that reaches into it may begin */
-    uintptr_t kept;       /* SETTLE: what ends until here has stayed */
-    size_t lifted;
-    bool full; /* the batch; whoever comes later was not looked at */
-    int n;
-    struct {
-        uintptr_t object;
-        uint32_t record;
-    } batch[BATCH];
-} visit_t;
-
-static void note(visit_t *visit, entry_t *entry, uintptr_t start)
+bool aiodebug_memory_may_begin(const aiodebug_memory_map_t *map, const void *block, size_t size)
 {
-    uint32_t size = atomic_load_explicit(&entry->size, memory_order_relaxed);
-    uintptr_t end = start + (size & SIZE_MAX_KNOWN);
-    if (start < visit->from || start >= visit->end || size & GIVEN_BACK ||
-        (start < visit->first && end <= visit->first)) {
-        return;
+    uintptr_t first = (uintptr_t)block;
+    if (size == 0 || first + size < first) {
+        return false;
     }
-    bool report = visit->action == REPORT;
-    if (visit->action == LIFT) {
-        size |= LIFTED;
-        visit->lifted++;
-    } else if (visit->action == SETTLE && size & LIFTED) {
-        size &= ~LIFTED;
-        report = end > visit->kept || start < visit->first;
-    }
-    if (report && visit->n == BATCH) {
-        visit->full = true;
-        return;
-    }
-    if (report) {
-        size |= GIVEN_BACK;
-        visit->batch[visit->n].object = start;
-        visit->batch[visit->n++].record =
-            atomic_load_explicit(&entry->record, memory_order_relaxed);
-    }
-    atomic_store_explicit(&entry->size, size, memory_order_relaxed);
+    uintptr_t last = granule_of(first + size - 1);
+    return last - granule_of(first) > AIODEBUG_WINDOW_MASK ||
+           next_granule(map, granule_of(first), last) <= last;
 }
 
-static void visit_granule(visit_t *visit, const shard_t *shard, uintptr_t granule)
-{
-    table_t *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
-    uint32_t i = home_of(table, index_of(granule));
-    for (uintptr_t start = start_at(table, i); start != 0; start = start_at(table, i)) {
-        if (granule_of(start) == granule) {
-            note(visit, &table->entries[i], start);
-        }
-        i = after(table, i);
-    }
-}
-
-/* What begins from `granule` to `last`, all in one region. Where to go on. */
-static uintptr_t visit_region(visit_t *visit, const aiodebug_memory_map_t *map, uintptr_t granule,
-                              uintptr_t last)
-{
-    shard_t *shard = shard_of(index_of(granule));
-    if (!lock(shard)) {
-        return last + 1;
-    }
-    while (granule <= last) {
-        granule = next_granule(map, granule, last);
-        if (granule <= last) {
-            visit_granule(visit, shard, granule);
-            if (visit->full) {
-                break;
-            }
-            granule++;
-        }
-    }
-    unlock(shard);
-    return granule;
-}
-
-/* A whole shard, for stretches that are larger than the filter's window. */
-static void visit_shard(visit_t *visit, shard_t *shard)
-{
-    if (!lock(shard)) {
-        return;
-    }
-    table_t *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
-    for (uint32_t i = 0; table && i < table->capacity && !visit->full; i++) {
-        uintptr_t start = start_at(table, i);
-        if (start > NOWHERE) {
-            note(visit, &table->entries[i], start);
-        }
-    }
-    unlock(shard);
-}
-
-typedef struct {
-    const void *block;
-    size_t size;
-    aiodebug_freed_t how;
-    aiodebug_memory_report_t *report;
-} block_t;
-
-/* With no lock held. */
-static void report_batch(visit_t *visit, const block_t *block)
-{
-    for (int i = 0; i < visit->n; i++) {
-        const void *object = (const void *)visit->batch[i].object;
-        block->report(visit->batch[i].record, object, block->block, block->size, block->how);
-    }
-    visit->n = 0;
-    visit->full = false;
-}
-
-static void visit_all(visit_t *visit, const block_t *block)
-{
-    for (int i = 0; i < SHARDS; i++) {
-        bool again = true;
-        while (again) {
-            visit_shard(visit, &shards[i]);
-            again = visit->full;
-            report_batch(visit, block);
-        }
-    }
-}
-
-static __attribute__((noinline)) void visit(visit_t *visit, const block_t *block)
+/* Without its lock nothing is seen, and that is the end. */
+uintptr_t aiodebug_memory_visit(uintptr_t at, uintptr_t last, aiodebug_memory_visitor_t *visitor,
+                                void *arg)
 {
     const aiodebug_memory_map_t *map = load_map();
-    int saved = errno;
-    uintptr_t last = granule_of(visit->end - 1);
-    if (last - granule_of(visit->from) >= AIODEBUG_WINDOW_MASK) {
-        visit_all(visit, block);
-        errno = saved;
-        return;
+    at = next_granule(map, at, last);
+    uintptr_t region_last = at | (((uintptr_t)1 << REGION_BITS) - 1);
+    region_last = region_last < last ? region_last : last;
+    shard_t *shard = shard_of(index_of(at));
+    if (at > last || !lock(shard)) {
+        return last + 1;
     }
-    const uintptr_t in_region = ((uintptr_t)1 << AIODEBUG_REGION_BITS) - 1;
-    for (uintptr_t at = next_granule(map, granule_of(visit->from), last); at <= last;
-         at = next_granule(map, at, last)) {
-        uintptr_t region_last = at | in_region;
-        at = visit_region(visit, map, at, region_last < last ? region_last : last);
-        report_batch(visit, block);
+    table_t *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
+    bool more = true;
+    while (at <= region_last) {
+        uint32_t i = home_of(table, index_of(at));
+        for (uintptr_t start = start_at(table, i); start != 0 && more; start = start_at(table, i)) {
+            more = granule_of(start) != at || visitor(arg, &table->entries[i], start);
+            i = after(table, i);
+        }
+        if (!more) {
+            break;
+        }
+        at = next_granule(map, at + 1, region_last);
     }
-    errno = saved;
+    unlock(shard);
+    return at;
 }
 
-/* The stretch from `start`; false: it is none. */
-static bool stretch(visit_t *visit, const void *start, size_t size, bool pages)
+bool aiodebug_memory_visit_everything(aiodebug_memory_visitor_t *visitor, void *arg)
 {
-    uintptr_t first = (uintptr_t)start, before = 0;
-    size = size ? size : 1;
-    if (!load_map() || first <= NOWHERE || first + size < first) {
-        return false;
+    bool more = true;
+    for (shard_t *shard = shards; shard < shards + SHARDS && more; shard++) {
+        if (!lock(shard)) {
+            continue;
+        }
+        table_t *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
+        for (uint32_t i = 0; table && i < table->capacity && more; i++) {
+            uintptr_t start = start_at(table, i);
+            more = start <= NOWHERE || visitor(arg, &table->entries[i], start);
+        }
+        unlock(shard);
     }
-    if (pages) {
-        before = atomic_load(&largest);
-        before = before < first ? before : first - 1;
-    }
-    visit->first = first;
-    visit->end = first + size;
-    visit->from = first - before;
-    visit->n = 0;
-    visit->full = false;
-    visit->lifted = 0;
-    return true;
+    return more;
 }
 
-static void give_back(const block_t *block, bool pages)
+uint32_t aiodebug_memory_largest(void)
 {
-    visit_t it;
-    it.action = REPORT;
-    if (stretch(&it, block->block, block->size, pages)) {
-        visit(&it, block);
-    }
-}
-
-void aiodebug_memory_give_back(const void *block, size_t size, aiodebug_freed_t how,
-                               aiodebug_memory_report_t *report)
-{
-    give_back(&(block_t){block, size, how, report}, false);
-}
-
-void aiodebug_memory_give_back_pages(const void *pages, size_t size, aiodebug_freed_t how,
-                                     aiodebug_memory_report_t *report)
-{
-    give_back(&(block_t){pages, size, how, report}, true);
-}
-
-bool aiodebug_memory_lift(const void *block, size_t size, bool pages)
-{
-    visit_t it;
-    it.action = LIFT;
-    if (!stretch(&it, block, size, pages)) {
-        return false;
-    }
-    visit(&it, &(block_t){.block = block});
-    return it.lifted > 0;
-}
-
-void aiodebug_memory_settle(const void *block, size_t size, bool pages, size_t kept,
-                            aiodebug_freed_t how, aiodebug_memory_report_t *report)
-{
-    visit_t it;
-    it.action = SETTLE;
-    it.kept = kept > UINTPTR_MAX - (uintptr_t)block ? UINTPTR_MAX : (uintptr_t)block + kept;
-    if (stretch(&it, block, size, pages)) {
-        visit(&it, &(block_t){block, size, how, report});
-    }
+    return atomic_load(&largest);
 }
 
 size_t aiodebug_memory_table_bytes(void)

@@ -3,9 +3,9 @@
  * The inside of track/memory.c that interpose/memory.c needs: a filter which says of nearly every
  * block, in a few instructions, that no watched object begins in it; and the slow way for the rest.
  *
- * The filter is a bitmap, one bit for each 64 bytes of the address space modulo 1 GiB: set when a
- * watched object begins there. A set bit may be another address's; a clear one is certain. Regions
- * of 256 KiB (4096 bits) count the bits' objects, so that large blocks are decided as fast.
+ * The filter is a bitmap, one bit for each 16 bytes of the address space modulo 512 MiB: set when a
+ * watched object begins there. A set bit may be another address's; a clear one is certain. Above it
+ * is a second one that says which of its words are not 0, for large blocks.
  */
 #ifndef AIODEBUG_TRACK_MEMORY_MAP_H
 #define AIODEBUG_TRACK_MEMORY_MAP_H
@@ -18,35 +18,63 @@
 #include "track/memory.h"
 
 enum {
-    AIODEBUG_GRANULE_BITS = 6,
-    AIODEBUG_WINDOW_BITS = 24, /* granules: 1 GiB of addresses */
+    AIODEBUG_GRANULE_BITS = 4,
+    AIODEBUG_WINDOW_BITS = 25, /* granules in the window */
     AIODEBUG_WINDOW_MASK = (1 << AIODEBUG_WINDOW_BITS) - 1,
-    AIODEBUG_WINDOW_WORDS = 1 << (AIODEBUG_WINDOW_BITS - 6),
-    AIODEBUG_REGION_BITS = 12, /* granules: 256 KiB */
-    AIODEBUG_REGIONS = 1 << (AIODEBUG_WINDOW_BITS - AIODEBUG_REGION_BITS),
+    AIODEBUG_WORDS = 1 << (AIODEBUG_WINDOW_BITS - 6),
+    AIODEBUG_REGIONS = AIODEBUG_WORDS >> 6, /* of 64 words, 64 KiB */
 };
 
 typedef struct {
-    /* One word more: the last repeats the first, for blocks that lie across the window's end. */
-    _Atomic uint64_t bits[AIODEBUG_WINDOW_WORDS + 1];
-    _Atomic uint32_t objects[AIODEBUG_REGIONS];
+    /* One word more, which repeats the first: for blocks that lie across the window's end. */
+    _Atomic uint64_t bits[AIODEBUG_WORDS + 1];
+    _Atomic uint64_t words[AIODEBUG_REGIONS];
 } aiodebug_memory_map_t;
 
 /* NULL until the first object is watched. Named hidden here, so that it is one load away. */
 extern aiodebug_memory_map_t *_Atomic aiodebug_memory_map __attribute__((visibility("hidden")));
 
-/* True: no watched object begins in these bytes. False: not so certain; always for more than 64
- * granules. `size` > 0. */
-static inline bool aiodebug_memory_surely_none(const aiodebug_memory_map_t *map, uintptr_t block,
-                                               size_t size)
+/* Up to 64 granules. Most words are 0, which takes no shifting. */
+static inline bool aiodebug_no_bit(const aiodebug_memory_map_t *map, uintptr_t first, uintptr_t n)
 {
-    uintptr_t first = block >> AIODEBUG_GRANULE_BITS;
-    uintptr_t more = ((block + size - 1) >> AIODEBUG_GRANULE_BITS) - first;
     const _Atomic uint64_t *word = &map->bits[(first & AIODEBUG_WINDOW_MASK) >> 6];
-    uint64_t low = atomic_load_explicit(word, memory_order_relaxed) >> (first & 63);
-    uint64_t high = atomic_load_explicit(word + 1, memory_order_relaxed) << 1 << (~first & 63);
-    return more < 64 && ((low | high) << (~more & 63)) == 0;
+    uint64_t low = atomic_load_explicit(word, memory_order_relaxed);
+    uint64_t high = atomic_load_explicit(word + 1, memory_order_relaxed);
+    return __builtin_expect((low | high) == 0, 1) ||
+           (low >> (first & 63) | high << 1 << (~first & 63)) << (-n & 63) == 0;
 }
+
+/* More of them, by the words that they touch. */
+static inline bool aiodebug_no_word(const aiodebug_memory_map_t *map, uintptr_t first, uintptr_t n)
+{
+    uintptr_t last = (first + n - 1) >> 6, at = (first >> 6) >> 6;
+    uint64_t from = ~(uint64_t)0 << (first >> 6 & 63), words;
+    for (;; at++, from = ~(uint64_t)0) {
+        words =
+            atomic_load_explicit(&map->words[at & (AIODEBUG_REGIONS - 1)], memory_order_relaxed);
+        words &= from;
+        if (at >= last >> 6) {
+            return words << (~last & 63) == 0;
+        }
+        if (words != 0) {
+            return false;
+        }
+    }
+}
+
+/* True: no watched object begins in these granules. False: that is not so certain. */
+static inline bool aiodebug_memory_surely_none(const aiodebug_memory_map_t *map, uintptr_t first,
+                                               uintptr_t n)
+{
+    if (__builtin_expect(n <= 64, 1)) {
+        return aiodebug_no_bit(map, first, n);
+    }
+    return n <= AIODEBUG_WINDOW_MASK && aiodebug_no_word(map, first, n);
+}
+
+/* Defined in interpose/memory.c; called once, when the first object is about to be watched. Weak,
+ * since unit tests of the table do without. */
+void aiodebug_memory_watched(void) __attribute__((weak));
 
 /* False: no watched object begins in these bytes, however many. */
 bool aiodebug_memory_may_begin(const aiodebug_memory_map_t *map, const void *block, size_t size);
