@@ -314,6 +314,11 @@ check-libuv: libs
 check-clients: libs
 	@$(TEST_ENV) tests/uvclients/run.sh
 
+# The programs of tests/uv on the libuv of later Debian releases (SUITES="trixie sid"), which apt fetches.
+.PHONY: check-uv-newer
+check-uv-newer: libs
+	@$(TEST_ENV) $(PYTHON) tests/uv/newer $(SUITES)
+
 # CHECKS="unit golden" runs a part. Each piece runs whatever the others said.
 CHECKS ?= $(PIECES)
 check: libs unit

@@ -16,7 +16,6 @@ static uv_timer_t timer;
 static void on_signal(uv_timer_t *handle)
 {
     uv_close((uv_handle_t *)handle, NULL);
-    uv_stop(handle->loop);
 }
 
 int main(void)
