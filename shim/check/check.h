@@ -19,6 +19,10 @@ void aiodebug_check_enrich(aiort_loop_t *loop, aiort_report_t *report);
 
 /* timing.c: a step that took so many ticks; the selector. */
 void aiodebug_check_slow_step(aiort_loop_t *loop, const void *ended, uint64_t ticks);
+/* One that is not slow, but may be among the dearest of its turn. */
+void aiodebug_check_dear_step(const void *ended, uint64_t ticks);
+/* A turn of the loop, from poll to poll, has ended. */
+void aiodebug_check_turn(aiort_loop_t *loop);
 void aiodebug_check_poll(aiort_loop_t *loop, double timeout, uint64_t ticks, int events);
 
 /* ownership.c. Whether another thread's stack shall be taken for a call from this place. */

@@ -3,14 +3,17 @@
  * Time: callbacks and steps of tasks that keep the loop too long, a selector that comes back late.
  */
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "../config.h"
 #include "../report/record.h"
 #include "../track/clock.h"
 #include "../track/runtime.h"
+#include "../track/uv.h"
 #include "check.h"
 
-enum { REPR_SIZE = 2048 };
+enum { REPR_SIZE = 2048, DEAREST = 3, DEAR_SIZE = 384 };
 
 void aiodebug_check_slow_step(aiort_loop_t *loop, const void *ended, uint64_t ticks)
 {
@@ -35,6 +38,68 @@ void aiodebug_check_slow_step(aiort_loop_t *loop, const void *ended, uint64_t ti
                            repr);
     aiodebug_record_loop(r, "%s", aiodebug_repr(loop, repr, sizeof(repr)));
     aiodebug_record_submit(r);
+}
+
+/* The dearest steps of the turn that runs in this thread, the dearest first. Their objects may be
+ * gone when the turn has ended, so what is said of them is written down at once. */
+typedef struct {
+    uint64_t ticks; /* 0: none, nor any after it */
+    char repr[DEAR_SIZE];
+} dear_t;
+
+static _Thread_local dear_t dearest[DEAREST];
+
+void aiodebug_check_dear_step(const void *ended, uint64_t ticks)
+{
+    int at = 0;
+
+    if (aiodebug_thread.steps == 1) {
+        dearest[0].ticks = 0;
+    }
+    while (at < DEAREST && dearest[at].ticks >= ticks) {
+        at++;
+    }
+    if (at == DEAREST) {
+        return;
+    }
+    bool last = dearest[at].ticks == 0;
+    memmove(&dearest[at + 1], &dearest[at], (size_t)(DEAREST - 1 - at) * sizeof(dearest[0]));
+    dearest[at].ticks = ticks;
+    aiodebug_repr(ended, dearest[at].repr, sizeof(dearest[at].repr));
+    if (last && at + 1 < DEAREST) {
+        dearest[at + 1].ticks = 0;
+    }
+}
+
+void aiodebug_check_turn(aiort_loop_t *loop)
+{
+    aiodebug_thread_t *thread = &aiodebug_thread;
+    int64_t took = (int64_t)(thread->last - thread->turn_start - thread->excused);
+    uint32_t steps = thread->steps;
+
+    if (__builtin_expect(took < aiodebug_uv_slow_turn || steps == 0, 1)) {
+        aiodebug_runtime_turn(thread->last);
+        dearest[0].ticks = 0;
+        return;
+    }
+    char repr[256];
+    double seconds = aiodebug_seconds_from_ticks((uint64_t)took);
+    aiodebug_record_t *r = aiodebug_aiort->debug(loop)
+                               ? aiodebug_record_new(AIODEBUG_CHECK_SLOW_ITERATION, 0)
+                               : NULL;
+    aiodebug_record_message(r, "Loop iteration took %.3f seconds in %u callbacks", seconds, steps);
+    aiodebug_record_seconds(r, seconds, aiodebug_config.slow_iteration);
+    for (int i = 0; i < DEAREST && dearest[i].ticks; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "dearest callback %d", i + 1);
+        aiodebug_record_context(r, key, "%.3f seconds in %s",
+                                aiodebug_seconds_from_ticks(dearest[i].ticks), dearest[i].repr);
+    }
+    aiodebug_record_loop(r, "%s", aiodebug_repr(loop, repr, sizeof(repr)));
+    aiodebug_record_submit(r);
+    dearest[0].ticks = 0;
+    thread->last = aiodebug_ticks();
+    aiodebug_runtime_turn(thread->last);
 }
 
 /*

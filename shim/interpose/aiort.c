@@ -96,6 +96,22 @@ AIODEBUG_INTERPOSE void aiort_instrument_running(aiort_loop_t *loop, int running
     }
 }
 
+/* What was reported, with the time of reporting, does not count for the turn. */
+static __attribute__((noinline)) void long_step(aiort_loop_t *loop, void *ended, int64_t took)
+{
+    aiodebug_thread_t *thread = &aiodebug_thread;
+    uint64_t before = thread->last;
+
+    if (took >= thread->slow) {
+        aiodebug_check_slow_step(loop, ended, (uint64_t)took);
+        thread->last = aiodebug_ticks();
+        thread->excused += (uint64_t)took + (thread->last - before);
+    } else {
+        aiodebug_check_dear_step(ended, (uint64_t)took);
+        thread->last = aiodebug_ticks();
+    }
+}
+
 AIODEBUG_INTERPOSE void aiort_instrument_step(aiort_loop_t *loop, void *ended)
 {
     aiodebug_thread_t *thread = &aiodebug_thread;
@@ -104,9 +120,9 @@ AIODEBUG_INTERPOSE void aiort_instrument_step(aiort_loop_t *loop, void *ended)
     int64_t took = (int64_t)(now - thread->last);
 
     thread->last = now;
-    if (__builtin_expect(took >= thread->slow && at_work(), 0)) {
-        aiodebug_check_slow_step(loop, ended, (uint64_t)took);
-        thread->last = aiodebug_ticks();
+    thread->steps++;
+    if (__builtin_expect(took >= thread->notable && at_work(), 0)) {
+        long_step(loop, ended, took);
     }
 }
 
@@ -119,6 +135,7 @@ AIODEBUG_INTERPOSE void aiort_instrument_poll(aiort_loop_t *loop, double timeout
     }
     if (events < 0) {
         thread->poll_start = aiodebug_ticks();
+        aiodebug_check_turn(loop);
         return;
     }
     if (aiodebug_aiort->debug(loop)) {
@@ -171,6 +188,7 @@ AIODEBUG_INTERPOSE int aiort_instrument_set_debug(aiort_loop_t *loop, int enable
     if (at_work() && aiodebug_thread.loop == loop) {
         /* The runtime keeps the answer after this returns; the next poll reads both thresholds. */
         aiodebug_thread.slow = on ? aiodebug_runtime_slow_ticks(loop) : INT64_MAX;
+        aiodebug_thread.notable = aiodebug_thread.slow;
         aiodebug_thread.last = aiodebug_ticks();
     }
     return on;

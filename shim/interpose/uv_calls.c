@@ -78,6 +78,9 @@ static void begin_turn(aiodebug_uv_thread_t *self, aiodebug_uv_run_t *run)
     run->excused = self->excused;
     run->callbacks = 0;
     run->dearest[0].took = 0;
+    if (run->internal) {
+        aiodebug_runtime_turn(self->last);
+    }
 }
 
 /* ---- uv_run ---- */
@@ -86,6 +89,9 @@ static void end_run(aiodebug_uv_run_t **run)
 {
     if (*run) {
         end_turn(&aiodebug_uv_self, *run);
+        if ((*run)->internal) {
+            aiodebug_thread.steps += (*run)->callbacks;
+        }
         aiodebug_uv_run_end(*run);
     }
 }

@@ -93,7 +93,7 @@ static inline void aiodebug_uv_call_end(aiodebug_uv_call_t *call)
     self->last = now;
     aiodebug_thread.last = now;
     if (self->run) {
-        self->run->callbacks++;
+        self->run->callbacks += !(call->flags & AIODEBUG_UV_INTERNAL);
     }
     if (__builtin_expect(took >= aiodebug_uv_notable, 0)) {
         aiodebug_uv_call_was_long(call, (uint64_t)took);

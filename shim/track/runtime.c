@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "stacks.h"
 #include "unwind.h"
+#include "uv.h"
 
 const aiort_instrument_api_t *aiodebug_aiort;
 _Thread_local aiodebug_thread_t aiodebug_thread;
@@ -40,8 +41,20 @@ void aiodebug_runtime_thresholds(void)
 {
     aiort_loop_t *loop = aiodebug_thread.loop;
 
-    aiodebug_thread.slow =
-        loop && aiodebug_aiort->debug(loop) ? aiodebug_runtime_slow_ticks(loop) : INT64_MAX;
+    bool debug = loop && aiodebug_aiort->debug(loop);
+
+    aiodebug_thread.slow = debug ? aiodebug_runtime_slow_ticks(loop) : INT64_MAX;
+    aiodebug_thread.notable = aiodebug_thread.slow;
+    if (debug && aiodebug_uv_notable < aiodebug_thread.slow) {
+        aiodebug_thread.notable = aiodebug_uv_notable;
+    }
+}
+
+void aiodebug_runtime_turn(uint64_t now)
+{
+    aiodebug_thread.turn_start = now;
+    aiodebug_thread.excused = 0;
+    aiodebug_thread.steps = 0;
 }
 
 void aiodebug_runtime_running(aiort_loop_t *loop)
@@ -49,6 +62,7 @@ void aiodebug_runtime_running(aiort_loop_t *loop)
     aiodebug_thread.loop = loop;
     aiodebug_runtime_thresholds();
     aiodebug_thread.last = aiodebug_ticks();
+    aiodebug_runtime_turn(aiodebug_thread.last);
 }
 
 /* ---- All loops ---- */

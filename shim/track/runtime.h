@@ -23,7 +23,11 @@ typedef struct {
     aiort_loop_t *loop;   /* that runs in this thread, or NULL */
     uint64_t last;        /* ticks at the end of the last step */
     int64_t slow;         /* ticks from which a step is slow; INT64_MAX: never */
+    int64_t notable;      /* ticks from which a step is looked at: slow, or dear to its turn */
     uint64_t poll_start;  /* ticks */
+    uint64_t turn_start;  /* ticks at the end of the last poll */
+    uint64_t excused;     /* ticks of the turn that were reported already, or were the shim's own */
+    uint32_t steps;       /* callbacks and steps of the turn */
     bool building;        /* a record is being built: reprs keep references (report/record.h) */
 } aiodebug_thread_t;
 
@@ -35,6 +39,9 @@ void aiodebug_runtime_running(aiort_loop_t *loop);
 void aiodebug_runtime_thresholds(void);
 double aiodebug_runtime_slow_seconds(const aiort_loop_t *loop);
 int64_t aiodebug_runtime_slow_ticks(const aiort_loop_t *loop);
+
+/* A poll has ended: a turn begins. */
+void aiodebug_runtime_turn(uint64_t now);
 
 /* Every loop that was made and not closed. A loop's memory never goes before it is closed, so what
  * is in the list may be looked at. The functions lock a mutex: they are for what happens once in a
