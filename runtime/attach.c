@@ -56,7 +56,7 @@ static uint64_t api_id(const void *object)
 
 static void *api_running(const aiort_loop_t *loop)
 {
-    return loop->running_object;
+    return loop->current ? (void *)loop->current : loop->running_object;
 }
 
 static int api_running_tid(const aiort_loop_t *loop)

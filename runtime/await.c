@@ -5,7 +5,7 @@
  * While a coroutine is inside an await, u.where says at which line; so a report can tell
  * where a pending task stands without walking its stack.
  */
-#include "internal.h"
+#include "scheduler.h"
 
 #include <math.h>
 
@@ -36,7 +36,7 @@ AIORT__COLD static int cancelled_at(const aiort_task_t *task, const aiort_site_t
 }
 
 /* What a task that was resumed finds: 0, or the code its await returns instead of an outcome. */
-static inline int interrupted(aiort_task_t *task, const aiort_site_t *site)
+AIORT__COLD static int interrupted(aiort_task_t *task, const aiort_site_t *site)
 {
     if (AIORT__UNLIKELY(task->throw_code)) {
         return aiort__fail(task->throw_code);
@@ -53,33 +53,69 @@ static inline int interrupted(aiort_task_t *task, const aiort_site_t *site)
     return 0;
 }
 
-/* Where the task stands, and whether it may stand there. */
-static inline void stop_at(aiort_task_t *task, const aiort_site_t *site)
+/* A task that is being closed and waits again has nobody to wake it. */
+static inline void may_stop(aiort_task_t *task)
 {
     if (AIORT__UNLIKELY(task->throw_code)) {
         aiort__abandon(task->future.object.loop, task);
     }
+}
+
+static inline bool succeeded(const aiort_future_t *future)
+{
+    return future->object.state == AIORT_FINISHED && !(future->object.flags & AIORT__FAILED);
+}
+
+/* An await that ended with err: where the task stands and its current error follow. */
+static inline int awaited(aiort_task_t *task, const aiort_site_t *site, int err)
+{
+    task->innermost->u.where = NULL;
+    if (AIORT__LIKELY(err == 0)) {
+        if (AIORT__UNLIKELY(task->current_error != 0)) {
+            aiort__clear_error_slot(&task->current_error);
+        }
+    } else if (err == UV_ECANCELED) {
+        cancelled_at(task, site);
+    }
+    return err;
+}
+
+/* What a task finds that was resumed in its wait for a future. */
+static int resumed(aiort_task_t *task, const aiort_site_t *site, aiort_future_t *future,
+                   void **result)
+{
+    if (AIORT__UNLIKELY(task->throw_code)) {
+        return aiort__fail(task->throw_code);
+    }
+    int err = aiort__future_outcome(future, result);
+    if (AIORT__UNLIKELY(task->must_cancel)) {
+        if (err == UV_ECANCELED) {
+            task->must_cancel = 0;
+        } else {
+            err = interrupted(task, site);
+        }
+    }
+    return err;
+}
+
+/* Starts to wait: the future has a reference more until the wait is over. */
+AIORT__INLINE void wait_for(aiort_loop_t *loop, aiort_task_t *task, const aiort_site_t *site,
+                            aiort_future_t *future)
+{
     if (site) {
         task->innermost->u.where = site;
     }
-}
-
-static inline int outcome(aiort_future_t *future, void **result)
-{
-    if (AIORT__LIKELY(future->object.state == AIORT_FINISHED &&
-                      !(future->object.flags & AIORT__FAILED))) {
-        if (result) {
-            *result = future->u.result;
-        }
-        return 0;
+    aiort__ref(&future->object);
+    aiort__future_append(future, &task->future.object);
+    task->waiter = future;
+    if (aiort__hooked(loop, AIORT__SEAM_AWAITED)) {
+        aiort_instrument_awaited(task, future);
     }
-    return aiort__future_outcome(future, result);
 }
 
-__attribute__((always_inline)) static inline int await_future(aiort_task_t *task,
-                                                              const aiort_site_t *site,
-                                                              aiort_future_t *future,
-                                                              void **result)
+/* All of awaiting a future. */
+int aiort__await_future(aiort_task_t *task, const aiort_site_t *site, aiort_future_t *future,
+                        void **result)
 {
     aiort_loop_t *loop = task->future.object.loop;
     int err;
@@ -94,13 +130,8 @@ __attribute__((always_inline)) static inline int await_future(aiort_task_t *task
     } else if (future->object.state != AIORT_PENDING) {
         err = aiort__future_outcome(future, result);
     } else {
-        stop_at(task, site);
-        aiort__ref(&future->object);
-        aiort__future_append(future, &task->future.object);
-        task->waiter = future;
-        if (aiort__seam(AIORT__SEAM_AWAITED)) {
-            aiort_instrument_awaited(task, future);
-        }
+        may_stop(task);
+        wait_for(loop, task, site, future);
         if (AIORT__UNLIKELY(task->must_cancel)) {
             const char *message =
                 task->cancel_error ? aiort_error_message(task->cancel_error) : NULL;
@@ -110,35 +141,20 @@ __attribute__((always_inline)) static inline int await_future(aiort_task_t *task
         }
         aiort__suspend(loop, task);
         task->waiter = NULL;
-        if (AIORT__UNLIKELY(task->throw_code)) {
-            err = aiort__fail(task->throw_code);
-        } else {
-            err = outcome(future, result);
-            if (AIORT__UNLIKELY(task->must_cancel)) {
-                if (err == UV_ECANCELED) {
-                    task->must_cancel = 0;
-                } else {
-                    err = interrupted(task, site);
-                }
-            }
-        }
+        err = resumed(task, site, future, result);
         aiort__unref(&future->object);
     }
-    task->innermost->u.where = NULL;
-    if (AIORT__LIKELY(err == 0)) {
-        if (AIORT__UNLIKELY(task->current_error != 0)) {
-            aiort__clear_error_slot(&task->current_error);
-        }
-    } else if (err == UV_ECANCELED) {
-        cancelled_at(task, site);
-    }
-    return err;
+    return awaited(task, site, err);
 }
 
-int aiort__await_future(aiort_task_t *task, const aiort_site_t *site, aiort_future_t *future,
-                        void **result)
+/* The wait of aiort_await_at() has ended otherwise than with a result. */
+AIORT__COLD static int ended_badly(aiort_task_t *task, const aiort_site_t *site,
+                                   aiort_future_t *future, void **result)
 {
-    return await_future(task, site, future, result);
+    int err = resumed(task, site, future, result);
+
+    aiort__unref(&future->object);
+    return awaited(task, site, err);
 }
 
 /* Runs a coroutine on this task's stack, as a call. */
@@ -170,7 +186,9 @@ __attribute__((noinline)) static int await_coroutine(aiort_task_t *task, const a
     return aiort__fail(err); /* keeps the current error when it is this one */
 }
 
-int aiort_await_at(const aiort_site_t *site, aiort_awaitable_t *awaitable, void **result)
+/* What aiort_await_at() does not do itself, as it seldom happens or takes long. */
+__attribute__((noinline)) static int await_other(const aiort_site_t *site,
+                                                 aiort_awaitable_t *awaitable, void **result)
 {
     aiort_loop_t *loop = aiort__tls.running;
     aiort_task_t *task = loop ? loop->current : NULL;
@@ -188,12 +206,39 @@ int aiort_await_at(const aiort_site_t *site, aiort_awaitable_t *awaitable, void 
     switch ((aiort_kind_t)object->kind) {
     case AIORT_KIND_FUTURE:
     case AIORT_KIND_TASK:
-        return await_future(task, site, (aiort_future_t *)object, result);
+        return aiort__await_future(task, site, (aiort_future_t *)object, result);
     case AIORT_KIND_COROUTINE:
         return await_coroutine(task, site, (aiort_coroutine_t *)object, result);
     default:
         return aiort__fail(AIORT_EBADAWAIT);
     }
+}
+
+/* Waits itself for a future that is pending, which nothing speaks against: that is what counts. */
+int aiort_await_at(const aiort_site_t *site, aiort_awaitable_t *awaitable, void **result)
+{
+    aiort_loop_t *loop = aiort__tls.running;
+    aiort_task_t *task = loop ? loop->current : NULL;
+    aiort_future_t *future = (aiort_future_t *)awaitable;
+
+    if (AIORT__UNLIKELY(!task || !future || future->object.loop != loop ||
+                        (future->object.kind != AIORT_KIND_FUTURE &&
+                         future->object.kind != AIORT_KIND_TASK) ||
+                        future->object.state != AIORT_PENDING || future == &task->future ||
+                        task->attention)) {
+        return await_other(site, awaitable, result);
+    }
+    wait_for(loop, task, site, future);
+    aiort__suspend(loop, task);
+    task->waiter = NULL;
+    if (AIORT__UNLIKELY(task->attention || !succeeded(future))) {
+        return ended_badly(task, site, future, result);
+    }
+    if (result) {
+        *result = future->u.result;
+    }
+    aiort__unref(&future->object);
+    return awaited(task, site, 0);
 }
 
 /* ---- Sleeping ---- */
@@ -209,13 +254,16 @@ static int wake_sleeper(void *arg)
 }
 
 /* Lets everybody else who is ready run once. */
-static inline int yield(aiort_loop_t *loop, aiort_task_t *task, const aiort_site_t *site)
+AIORT__INLINE int yield(aiort_loop_t *loop, aiort_task_t *task, const aiort_site_t *site)
 {
-    stop_at(task, site);
-    aiort__push(loop, &task->future.object);
+    may_stop(task);
+    if (site) {
+        task->innermost->u.where = site;
+    }
+    aiort__push_task(loop, task);
     aiort__suspend(loop, task);
     task->innermost->u.where = NULL;
-    return interrupted(task, site);
+    return AIORT__UNLIKELY(task->attention) ? interrupted(task, site) : 0;
 }
 
 /* The future lives here, in the frame that waits for it: nobody else ever gets it to keep. */
@@ -232,7 +280,7 @@ __attribute__((noinline)) static int sleep_for(aiort_task_t *task, const aiort_s
     aiort__created(&future.object);
     aiort_handle_t *timer = aiort__timer_start(loop, aiort__now() + aiort__nanoseconds(seconds),
                                                wake_sleeper, &future);
-    int err = timer ? await_future(task, site, &future, NULL) : aiort__fail(UV_ENOMEM);
+    int err = timer ? aiort__await_future(task, site, &future, NULL) : aiort__fail(UV_ENOMEM);
     if (timer) {
         aiort__timer_stop(timer);
     }

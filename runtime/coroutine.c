@@ -104,13 +104,12 @@ static void delist(aiort_coroutine_t *coroutine)
     pthread_mutex_unlock(&homeless.lock);
 }
 
-/* The allocation for one made in a loop comes from that loop's pool, if it needs no room for its
- * argument. */
+/* One made in a loop comes from that loop's pool, if it needs no room for its argument. */
 static aiort_coroutine_t *coroutine_alloc(aiort_loop_t *loop, size_t size)
 {
     aiort_coroutine_t *coroutine;
 
-    if (AIORT__LIKELY(loop != NULL && size == 0)) {
+    if (loop && size == 0) {
         coroutine =
             aiort__pool_get(&loop->pools[AIORT__POOL_COROUTINE], AIORT__COROUTINE_SIZE);
         if (coroutine) {
@@ -132,16 +131,15 @@ static aiort_coroutine_t *coroutine_alloc(aiort_loop_t *loop, size_t size)
     return coroutine;
 }
 
-aiort_coroutine_t *aiort_coroutine_new(const aiort_site_t *site, aiort_coroutine_fn function,
-                                       void *arg, size_t size)
+__attribute__((noinline)) static aiort_coroutine_t *new_slowly(const aiort_site_t *site,
+                                                               aiort_coroutine_fn function,
+                                                               void *arg, size_t size)
 {
-    aiort_loop_t *loop = aiort__tls.running;
-
     if (AIORT__UNLIKELY(!function)) {
         aiort__failf(UV_EINVAL, "a coroutine function was expected");
         return NULL;
     }
-    aiort_coroutine_t *coroutine = coroutine_alloc(loop, size);
+    aiort_coroutine_t *coroutine = coroutine_alloc(aiort__tls.running, size);
     if (AIORT__UNLIKELY(!coroutine)) {
         return aiort__fail_null(UV_ENOMEM);
     }
@@ -154,6 +152,26 @@ aiort_coroutine_t *aiort_coroutine_new(const aiort_site_t *site, aiort_coroutine
     }
     enlist(coroutine);
     aiort__created(&coroutine->object);
+    return coroutine;
+}
+
+/* In a running loop, the argument a pointer, and memory at hand: nothing can fail. */
+aiort_coroutine_t *aiort_coroutine_new(const aiort_site_t *site, aiort_coroutine_fn function,
+                                       void *arg, size_t size)
+{
+    aiort_loop_t *loop = aiort__tls.running;
+
+    if (AIORT__UNLIKELY(!loop || !loop->pools[AIORT__POOL_COROUTINE].free || size || !function ||
+                        aiort__hooked(loop, AIORT__SEAM_CREATED))) {
+        return new_slowly(site, function, arg, size);
+    }
+    aiort_coroutine_t *coroutine =
+        aiort__pool_get(&loop->pools[AIORT__POOL_COROUTINE], AIORT__COROUTINE_SIZE);
+    aiort__object_init(&coroutine->object, loop, AIORT_KIND_COROUTINE, AIORT__POOLED);
+    coroutine->function = function;
+    coroutine->arg = arg;
+    coroutine->site = site;
+    link_first(&loop->unstarted, coroutine);
     return coroutine;
 }
 

@@ -12,6 +12,7 @@ int aiort_loop_set_eager_tasks(aiort_loop_t *loop, int eager)
         return aiort__fail(err);
     }
     loop->eager_tasks = eager != 0;
+    loop->hooks = eager ? loop->hooks | AIORT__ALL_EAGER : loop->hooks & ~AIORT__ALL_EAGER;
     return 0;
 }
 

@@ -7,7 +7,7 @@
  * A done callback's handle borrows the future until then, so that a future with callbacks can still
  * be dropped; once queued it holds a reference.
  */
-#include "internal.h"
+#include "scheduler.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,9 +36,8 @@ aiort_future_t *aiort__future_new(aiort_loop_t *loop)
     return future;
 }
 
-aiort_future_t *aiort_future_new_at(const aiort_site_t *site, aiort_loop_t *loop)
+static aiort_future_t *new_slowly(aiort_loop_t *loop)
 {
-    (void)site;
     if (!loop) {
         loop = aiort__tls.running;
         if (!loop) {
@@ -48,6 +47,23 @@ aiort_future_t *aiort_future_new_at(const aiort_site_t *site, aiort_loop_t *loop
     int err = aiort__check_thread(loop, NULL, "aiort_future_new");
 
     return err ? aiort__fail_null(err) : aiort__future_new(loop);
+}
+
+/* Of the running loop, with memory at hand, nothing can fail. */
+aiort_future_t *aiort_future_new_at(const aiort_site_t *site, aiort_loop_t *loop)
+{
+    aiort_loop_t *running = aiort__tls.running;
+
+    (void)site;
+    if (AIORT__UNLIKELY(!running || (loop && loop != running) ||
+                        aiort__hooked(running, AIORT__SEAM_CREATED) ||
+                        !running->pools[AIORT__POOL_SMALL].free)) {
+        return new_slowly(loop);
+    }
+    aiort_future_t *future =
+        aiort__pool_get(&running->pools[AIORT__POOL_SMALL], AIORT__SMALL_SIZE);
+    aiort__future_init(future, running, AIORT_KIND_FUTURE, AIORT__POOLED);
+    return future;
 }
 
 /* Everything but the memory: what a task, which has its own, needs too. */
@@ -207,7 +223,8 @@ static int completed(aiort_loop_t *loop, bool had_callbacks)
     return AIORT__UNLIKELY(loop->closed && had_callbacks) ? aiort__fail(AIORT_ELOOPCLOSED) : 0;
 }
 
-int aiort_future_set_result_at(const aiort_site_t *site, aiort_future_t *future, void *result)
+__attribute__((noinline)) static int set_result_slowly(const aiort_site_t *site,
+                                                       aiort_future_t *future, void *result)
 {
     int err = check_set(site, future, "aiort_future_set_result");
 
@@ -218,6 +235,28 @@ int aiort_future_set_result_at(const aiort_site_t *site, aiort_future_t *future,
     future->completed = site;
     aiort__future_finish(future, result);
     return completed(future->object.loop, had_callbacks);
+}
+
+/* A pending future of the running loop, which at most one task waits for. */
+int aiort_future_set_result_at(const aiort_site_t *site, aiort_future_t *future, void *result)
+{
+    aiort_loop_t *loop = future->object.loop;
+    aiort__object_t *waiting = future->first;
+
+    if (AIORT__UNLIKELY(loop != aiort__tls.running || aiort__hooked(loop, AIORT__CLOSED) ||
+                        future->object.kind != AIORT_KIND_FUTURE ||
+                        future->object.state != AIORT_PENDING ||
+                        (waiting && (waiting->next || waiting->kind != AIORT_KIND_TASK)))) {
+        return set_result_slowly(site, future, result);
+    }
+    future->object.state = AIORT_FINISHED;
+    future->u.result = result;
+    future->completed = site;
+    if (waiting) {
+        future->first = NULL;
+        aiort__push_task(loop, (aiort_task_t *)waiting);
+    }
+    return 0;
 }
 
 static int set_error(const aiort_site_t *site, aiort_future_t *future, aiort_error_t *error)

@@ -82,24 +82,28 @@ AIORT__COLD static int call_soon_slowly(const aiort_site_t *site, aiort_loop_t *
     return 0;
 }
 
-/* A loop that runs in this thread is not closed; with a handle at hand nothing can fail. */
+/* What a handle is that this made and nobody else has: it waits in the ready queue, to be called. */
+static inline uint64_t plain(void)
+{
+    return aiort__head_of(1, AIORT_KIND_HANDLE, AIORT__POOLED, 0, 1);
+}
+
+/* In the running loop, with memory at hand and nobody to tell, nothing can fail. */
 int aiort_call_soon_at(const aiort_site_t *site, aiort_loop_t *loop, aiort_callback_fn callback,
                        void *arg, aiort_handle_t **out)
 {
     aiort__pool_t *pool = &loop->pools[AIORT__POOL_SMALL];
-    aiort__object_t *object = pool->free;
 
-    if (AIORT__UNLIKELY(atomic_load_explicit(&loop->owner, memory_order_relaxed) != &aiort__tls ||
-                        !object || !callback || out || loop->embedded || aiort__seams)) {
+    if (AIORT__UNLIKELY(loop != aiort__tls.running || loop->hooks || !pool->free || !callback ||
+                        out)) {
         return call_soon_slowly(site, loop, callback, arg, out);
     }
-    pool->free = object->next;
-    aiort__object_init(object, loop, AIORT_KIND_HANDLE, AIORT__POOLED);
-    aiort_handle_t *handle = (aiort_handle_t *)object;
+    aiort_handle_t *handle = aiort__pool_get(pool, AIORT__SMALL_SIZE);
+    aiort__object_init_as(&handle->object, loop, plain(), ++loop->next_id);
     handle->callback = callback;
     handle->arg = arg;
     handle->site = site;
-    aiort__push_plainly(loop, object);
+    aiort__enqueue(loop, &handle->object);
     return 0;
 }
 
@@ -128,37 +132,19 @@ AIORT__COLD static void callback_failed(aiort_loop_t *loop, aiort_handle_t *hand
     aiort__clear_error();
 }
 
-/* Takes the queue's reference over. */
-void aiort__handle_run(aiort_loop_t *loop, aiort_handle_t *handle)
+static inline void call(aiort_loop_t *loop, aiort_handle_t *handle)
 {
-    if (AIORT__LIKELY(!(handle->object.flags & (AIORT__CANCELLED | AIORT__DONE_CALLBACK |
-                                                AIORT__THREADSAFE | AIORT__IN_CONTEXT)))) {
-        loop->running_object = handle;
-        int err = handle->callback(handle->arg);
-        if (AIORT__UNLIKELY(err < 0)) {
-            callback_failed(loop, handle, err);
-        } else if (AIORT__UNLIKELY(aiort__tls.current_error != 0)) {
-            aiort__clear_error(); /* what this one has dealt with is not the next one's */
-        }
-        loop->running_object = NULL;
-    } else if (!(handle->object.flags & AIORT__CANCELLED)) {
-        aiort__handle_run_special(loop, handle);
-    }
-    if (aiort__seam(AIORT__SEAM_STEP)) {
-        aiort_instrument_step(loop, handle);
-    }
-    /* A shared one's count belongs to all threads: it is not looked at. */
-    if (AIORT__LIKELY(!(handle->object.flags & (AIORT__SHARED | AIORT__IN_CONTEXT)) &&
-                      handle->object.refs == 1 && handle->object.trace == 0)) {
-        aiort__pool_put(&loop->pools[AIORT__POOL_SMALL], handle);
-        loop->children--; /* the loop runs: it is the program's still */
-    } else {
-        aiort_unref(handle);
+    loop->running_object = handle;
+    int err = handle->callback(handle->arg);
+    if (AIORT__UNLIKELY(err < 0)) {
+        callback_failed(loop, handle, err);
+    } else if (AIORT__UNLIKELY(aiort__tls.current_error != 0)) {
+        aiort__clear_error(); /* what this one has dealt with is not the next one's */
     }
 }
 
 /* A future's done callback, or one from another thread. */
-static void run_special(aiort_loop_t *loop, aiort_handle_t *handle)
+static void run_other(aiort_loop_t *loop, aiort_handle_t *handle)
 {
     int err;
 
@@ -183,29 +169,60 @@ static void run_special(aiort_loop_t *loop, aiort_handle_t *handle)
         aiort__clear_error();
         aiort__threadsafe_end(handle);
     }
-    loop->running_object = NULL;
 }
 
-/* One that is to be called in a context, and the like. */
-void aiort__handle_run_special(aiort_loop_t *loop, aiort_handle_t *handle)
+/* What is not simply called. */
+static void run_special(aiort_loop_t *loop, aiort_handle_t *handle)
 {
     if (!(handle->object.flags & AIORT__IN_CONTEXT)) {
-        run_special(loop, handle);
+        run_other(loop, handle);
         return;
     }
     struct aiort__context *before = aiort__contextual_enter(handle);
     if (handle->object.flags & AIORT__DONE_CALLBACK) {
-        run_special(loop, handle);
+        run_other(loop, handle);
     } else {
-        loop->running_object = handle;
-        int err = handle->callback(handle->arg);
-        if (err < 0) {
-            callback_failed(loop, handle, err);
-        }
-        aiort__clear_error();
-        loop->running_object = NULL;
+        call(loop, handle);
     }
     aiort__context_leave(before);
+}
+
+/* Takes the queue's reference over. */
+__attribute__((noinline)) static void run(aiort_loop_t *loop, aiort_handle_t *handle)
+{
+    if (AIORT__LIKELY(!(handle->object.flags & (AIORT__CANCELLED | AIORT__DONE_CALLBACK |
+                                                AIORT__THREADSAFE | AIORT__IN_CONTEXT)))) {
+        call(loop, handle);
+    } else if (!(handle->object.flags & AIORT__CANCELLED)) {
+        run_special(loop, handle);
+    }
+    loop->running_object = NULL;
+    if (aiort__seam(AIORT__SEAM_STEP)) {
+        aiort_instrument_step(loop, handle);
+    }
+    aiort_unref(handle);
+}
+
+void aiort__handles_run(aiort_loop_t *loop)
+{
+    while (aiort__remaining(loop) > 0 && loop->head->kind == AIORT_KIND_HANDLE) {
+        aiort_handle_t *handle = (aiort_handle_t *)loop->head;
+        if (AIORT__UNLIKELY(aiort__head(&handle->object) != plain() ||
+                            aiort__hooked(loop, AIORT__SEAM_STEP))) {
+            aiort__pop(loop);
+            run(loop, handle);
+            continue;
+        }
+        aiort__pop_first(loop, &handle->object);
+        call(loop, handle);
+        if (AIORT__UNLIKELY(aiort__head(&handle->object) != plain() || handle->object.trace)) {
+            aiort_unref(handle); /* the callback has got at it by a report */
+            continue;
+        }
+        aiort__pool_put(&loop->pools[AIORT__POOL_SMALL], handle);
+        loop->children--; /* the loop runs: it is the program's still */
+    }
+    loop->running_object = NULL;
 }
 
 void aiort__handle_cancel(aiort_handle_t *handle)

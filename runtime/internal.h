@@ -22,6 +22,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "context/context.h"
 #include "stack.h"
@@ -54,7 +55,7 @@ typedef struct aiort__object {
     uint8_t kind;
     uint8_t flags;
     uint8_t state;  /* future, coroutine: see there. handle: aiort__in */
-    uint8_t queued; /* in the ready queue, or in a future's list (handle, task) */
+    uint8_t queued; /* handle: in the ready queue, or in a future's list */
     uint32_t trace; /* what aiort_instrument_created() returned */
     uint32_t id;
     aiort_loop_t *loop;        /* with a reference; NULL: a coroutine made outside of loops */
@@ -81,7 +82,7 @@ struct aiort_future_s {
         aiort_error_t *error; /* failed, or cancelled (then it may be NULL) */
     } u;
     aiort__object_t *first; /* what to schedule when it completes: handles and waiting tasks */
-    aiort__object_t *last;
+    aiort__object_t *last;  /* means something when first is not NULL */
     const aiort_site_t *completed; /* where, when the macros said so */
 };
 
@@ -92,7 +93,7 @@ struct aiort_task_s {
     aiort_future_t *waiter;       /* what it waits for, borrowed: the awaiting frame holds it */
     void *sp;                     /* saved; NULL: has not started */
     aiort__stack_t *stack;
-    aiort_task_t *previous, *following; /* in loop->tasks, while not done */
+    aiort_task_t *following, **link; /* in loop->tasks, while not done; what points to this one */
     char *name;                         /* NULL: "Task-<object.id>" */
     aiort_error_t *cancel_error;        /* carries the message of cancel(msg), or NULL */
     uintptr_t current_error;            /* see aiort__tls */
@@ -100,9 +101,15 @@ struct aiort_task_s {
                                            NULL: nothing was ever set */
     uint32_t cancel_requests;
     uint32_t stack_size; /* bytes; 0: the loop's */
-    int32_t throw_code;  /* AIORT_ECLOSED while it is being closed */
-    uint8_t must_cancel;
-    uint8_t abandoned;  /* awaited while being closed: never runs again */
+    union {
+        struct {
+            int32_t throw_code; /* AIORT_ECLOSED while it is being closed */
+            uint8_t must_cancel;
+            uint8_t abandoned; /* awaited while being closed: never runs again */
+            uint16_t unused;
+        };
+        uint64_t attention; /* all of these: mostly 0, and then one look is enough */
+    };
     aiort__fiber_t fiber;
 };
 
@@ -206,7 +213,8 @@ struct aiort_loop_s {
     aiort__object_t *head, **tail; /* the ready queue */
     uint32_t pushed, popped;       /* objects ever put in and taken out; the rest is in it */
     uint32_t limit;                /* what pushed was when this iteration began */
-    uint32_t spins;                /* iterations left until the next look at clock and selector */
+    uint32_t spins; /* iterations left until the next look at clock and selector; 1: stopping */
+    uint32_t hooks; /* aiort__seams, AIORT__EMBEDDED, ...: what keeps from the fast paths */
     bool stopping;
     bool closed;
     bool driving;  /* inside run_forever */
@@ -216,9 +224,8 @@ struct aiort_loop_s {
     void *hub_sp;
     void *nowhere;         /* where a task that ended saves its stack pointer */
     aiort__fiber_t leaving; /* that of a task that ended */
-    uint32_t spare_size;    /* stack_size of a task that ended */
-    aiort__stack_t *dead; /* of a task that ended, to be released by who runs next */
-    void *running_object; /* the handle or task that runs now */
+    aiort__stack_t *spare;  /* the stack of one, for the next task to start, or NULL */
+    void *running_object;   /* the handle that runs now; while a task runs, see current */
     _Atomic(aiort__object_t *) incoming; /* from call_soon_threadsafe, newest first */
     _Atomic uint32_t wakers;             /* producers that may be about to wake it */
     _Atomic(void *) owner;               /* &aiort__tls of the thread that runs the loop */
@@ -227,7 +234,6 @@ struct aiort_loop_s {
     uint32_t spin_limit;
     uint64_t looked; /* when clock and selector were looked at last */
     uint64_t polled;
-    uint64_t iterations;
 
     aiort__timer_t *timers; /* a 4-ary heap; each four children lie in one cache line */
     void *timers_memory;
@@ -235,7 +241,7 @@ struct aiort_loop_s {
     size_t ntimers, timers_room, cancelled_timers;
     uint32_t next_tie;
 
-    aiort_task_t *tasks, *last_task; /* those not done, oldest first */
+    aiort_task_t *tasks, **last_task; /* those not done, oldest first; where the next one goes */
     size_t ntasks;
     aiort_coroutine_t *unstarted; /* newest first */
     aiort__attached_t *attached;  /* newest first */
@@ -282,6 +288,11 @@ enum {
     AIORT__SEAM_RUNNING = 1 << 5,
     AIORT__SEAM_POLL = 1 << 6,
     AIORT__SEAM_CLOSE = 1 << 7,
+    /* Only in loop->hooks: */
+    AIORT__EMBEDDED = 1 << 16, /* scheduling must wake a loop that the program runs */
+    AIORT__CLOSED = 1 << 17,   /* what loop->closed says */
+    AIORT__EAGER = 1 << 18,    /* loop->eager is not NULL */
+    AIORT__ALL_EAGER = 1 << 19, /* what loop->eager_tasks says */
 };
 
 /* Which of the seams somebody defines besides us; set by the constructor. */
@@ -292,6 +303,12 @@ extern AIORT__HIDDEN const aiort_instrument_api_t aiort__api;
 static inline bool aiort__seam(unsigned which)
 {
     return AIORT__UNLIKELY(aiort__seams & which);
+}
+
+/* The same for one that has a loop at hand. */
+static inline bool aiort__hooked(const aiort_loop_t *loop, unsigned which)
+{
+    return AIORT__UNLIKELY(loop->hooks & which);
 }
 
 static inline void aiort__created(aiort__object_t *object)
@@ -314,7 +331,6 @@ static inline int aiort__check_thread(aiort_loop_t *loop, const void *object, co
 
 /* ---- object.c ---- */
 
-AIORT__HIDDEN uint32_t aiort__task_number(void);
 AIORT__HIDDEN void aiort__loop_free(aiort_loop_t *loop); /* loop.c */
 
 AIORT__HIDDEN void *aiort__malloc(size_t size);
@@ -370,20 +386,39 @@ static inline void aiort__unref(aiort__object_t *object)
     }
 }
 
-/* A new object of the loop, with its reference on the loop; its fields after the header are not
- * set. */
+/* References, kind, flags, state and queued, which many an object is known by at one look. */
+static inline uint64_t aiort__head(const aiort__object_t *object)
+{
+    uint64_t head;
+
+    memcpy(&head, object, sizeof(head));
+    return head;
+}
+
+static inline uint64_t aiort__head_of(uint32_t refs, aiort_kind_t kind, uint8_t flags,
+                                      uint8_t state, uint8_t queued)
+{
+    const aiort__object_t object = {
+        .refs = refs, .kind = (uint8_t)kind, .flags = flags, .state = state, .queued = queued};
+
+    return aiort__head(&object);
+}
+
+/* A new object of the loop, with its hold on the loop; its fields after the header are not set. */
+static inline void aiort__object_init_as(aiort__object_t *object, aiort_loop_t *loop,
+                                         uint64_t head, uint32_t id)
+{
+    memcpy(object, &head, sizeof(head));
+    object->trace = 0;
+    object->id = id;
+    object->loop = loop;
+    loop->children++;
+}
+
 static inline void aiort__object_init(aiort__object_t *object, aiort_loop_t *loop,
                                       aiort_kind_t kind, uint8_t flags)
 {
-    object->refs = 1;
-    object->kind = (uint8_t)kind;
-    object->flags = flags;
-    object->state = 0;
-    object->queued = 0;
-    object->trace = 0;
-    object->id = ++loop->next_id;
-    object->loop = loop;
-    loop->children++;
+    aiort__object_init_as(object, loop, aiort__head_of(1, kind, flags, 0, 0), ++loop->next_id);
 }
 
 /* An object gives its hold on the loop's memory back. */
@@ -436,8 +471,8 @@ static inline void aiort__clear_error(void)
 AIORT__HIDDEN aiort_handle_t *aiort__handle_new(aiort_loop_t *loop, const aiort_site_t *site,
                                                 aiort_callback_fn callback, void *arg,
                                                 uint8_t flags);
-AIORT__HIDDEN void aiort__handle_run(aiort_loop_t *loop, aiort_handle_t *handle);
-AIORT__HIDDEN void aiort__handle_run_special(aiort_loop_t *loop, aiort_handle_t *handle);
+/* Runs the handles that are first in the queue, as far as they belong to this iteration. */
+AIORT__HIDDEN void aiort__handles_run(aiort_loop_t *loop);
 AIORT__HIDDEN int aiort__callback_check(aiort_loop_t *loop, const void *callback,
                                         const char *function);
 AIORT__HIDDEN bool aiort__threadsafe_begin(aiort_handle_t *handle);
@@ -469,6 +504,8 @@ AIORT__HIDDEN void aiort__handle_cancel(aiort_handle_t *handle);
 AIORT__HIDDEN void aiort__timer_stop(aiort_handle_t *handle);
 
 AIORT__HIDDEN void aiort__wake_embedded(aiort_loop_t *loop);
+/* Tells those who want to hear of it that the object was put into the ready queue. */
+AIORT__HIDDEN void aiort__pushed_hook(aiort_loop_t *loop, aiort__object_t *object);
 
 /* How many objects are ready, and how many of them belong to this iteration. */
 static inline uint32_t aiort__ready(const aiort_loop_t *loop)
@@ -481,10 +518,9 @@ static inline uint32_t aiort__remaining(const aiort_loop_t *loop)
     return loop->limit - loop->popped;
 }
 
-/* Without a look at seams and embedding. */
-static inline void aiort__push_plainly(aiort_loop_t *loop, aiort__object_t *object)
+/* Nothing but the queue: nobody is told, and the object does not know. */
+static inline void aiort__enqueue(aiort_loop_t *loop, aiort__object_t *object)
 {
-    object->queued = 1;
     object->next = NULL;
     *loop->tail = object;
     loop->tail = &object->next;
@@ -493,24 +529,28 @@ static inline void aiort__push_plainly(aiort_loop_t *loop, aiort__object_t *obje
 
 static inline void aiort__push(aiort_loop_t *loop, aiort__object_t *object)
 {
-    aiort__push_plainly(loop, object);
-    if (aiort__seam(AIORT__SEAM_SCHEDULED)) {
-        aiort_instrument_scheduled(loop, object);
+    object->queued = 1;
+    aiort__enqueue(loop, object);
+    if (aiort__hooked(loop, AIORT__SEAM_SCHEDULED | AIORT__EMBEDDED)) {
+        aiort__pushed_hook(loop, object);
     }
-    if (AIORT__UNLIKELY(loop->embedded)) {
-        aiort__wake_embedded(loop);
+}
+
+/* The object, which is the first, leaves the queue. */
+static inline void aiort__pop_first(aiort_loop_t *loop, aiort__object_t *object)
+{
+    loop->head = object->next;
+    if (object->next == NULL) {
+        loop->tail = &loop->head;
     }
+    loop->popped++;
 }
 
 static inline aiort__object_t *aiort__pop(aiort_loop_t *loop)
 {
     aiort__object_t *object = loop->head;
 
-    loop->head = object->next;
-    if (loop->head == NULL) {
-        loop->tail = &loop->head;
-    }
-    loop->popped++;
+    aiort__pop_first(loop, object);
     object->queued = 0;
     return object;
 }
@@ -547,7 +587,7 @@ static inline void aiort__future_init(aiort_future_t *future, aiort_loop_t *loop
 {
     aiort__object_init(&future->object, loop, kind, flags);
     future->u.result = NULL;
-    future->first = future->last = NULL;
+    future->first = NULL;
     future->completed = NULL;
 }
 
@@ -562,7 +602,7 @@ static inline void aiort__future_append(aiort_future_t *future, aiort__object_t 
 {
     object->queued = 1;
     object->next = NULL;
-    if (future->last) {
+    if (future->first) {
         future->last->next = object;
     } else {
         future->first = object;
@@ -585,21 +625,27 @@ AIORT__HIDDEN void aiort__future_destroy(aiort_future_t *future);
  * AIORT_EREUSED, AIORT_EAWAITED. */
 AIORT__HIDDEN int aiort__coroutine_claim_slowly(aiort_coroutine_t *coroutine, uint8_t state);
 
-static inline int aiort__coroutine_claim(aiort_coroutine_t *coroutine, uint8_t state)
+/* The same for the newest of its loop, which it mostly is: cannot fail. */
+static inline void aiort__coroutine_claim_newest(aiort_loop_t *loop, aiort_coroutine_t *coroutine,
+                                                 uint8_t state)
 {
-    aiort_loop_t *loop = coroutine->object.loop;
-
-    /* Mostly it is the newest of its loop. */
-    if (AIORT__UNLIKELY(loop == NULL || loop->unstarted != coroutine)) {
-        return aiort__coroutine_claim_slowly(coroutine, state);
-    }
     loop->unstarted = aiort__older(coroutine);
-    if (loop->unstarted) {
+    if (AIORT__UNLIKELY(loop->unstarted != NULL)) {
         loop->unstarted->u.newer = NULL;
     }
     coroutine->object.state = state;
     coroutine->object.next = NULL;
     coroutine->u.where = NULL;
+}
+
+static inline int aiort__coroutine_claim(aiort_coroutine_t *coroutine, uint8_t state)
+{
+    aiort_loop_t *loop = coroutine->object.loop;
+
+    if (AIORT__UNLIKELY(loop == NULL || loop->unstarted != coroutine)) {
+        return aiort__coroutine_claim_slowly(coroutine, state);
+    }
+    aiort__coroutine_claim_newest(loop, coroutine, state);
     return 0;
 }
 
@@ -608,6 +654,18 @@ AIORT__HIDDEN void aiort__coroutine_never_awaited(aiort_coroutine_t *coroutine);
 AIORT__HIDDEN void aiort__coroutines_closed(aiort_loop_t *loop);
 AIORT__HIDDEN aiort_task_t *aiort__task_new(aiort_loop_t *loop, aiort_coroutine_t *coroutine,
                                             const aiort_task_options_t *options);
+/* Out of the list of those that are not done. */
+static inline void aiort__task_unlink(aiort_loop_t *loop, aiort_task_t *task)
+{
+    *task->link = task->following;
+    if (task->following) {
+        task->following->link = task->link;
+    } else {
+        loop->last_task = task->link;
+    }
+    loop->ntasks--;
+}
+
 AIORT__HIDDEN void aiort__task_destroy(aiort_task_t *task);
 AIORT__HIDDEN void aiort__task_finish(aiort_task_t *task, int err, void *result);
 AIORT__HIDDEN int aiort__task_cancel(aiort_task_t *task, const char *message);
@@ -625,8 +683,6 @@ AIORT__HIDDEN aiort_future_t *aiort__ensure_future(aiort_loop_t *loop,
 
 /* Runs what is ready in this iteration, from the loop's own stack. */
 AIORT__HIDDEN void aiort__run_ready(aiort_loop_t *loop);
-/* The running task stops here; what runs next is the scheduler's choice. */
-AIORT__HIDDEN void aiort__suspend(aiort_loop_t *loop, aiort_task_t *task);
 /* A new task makes its first step now, on its own stack; then whoever made it goes on. */
 AIORT__HIDDEN void aiort__start_eagerly(aiort_loop_t *loop, aiort_task_t *task);
 /* The running task is closed and awaits again: never returns. */

@@ -22,6 +22,8 @@ aiort_loop_t *aiort_loop_new(const aiort_loop_options_t *options)
     loop->object.kind = AIORT_KIND_LOOP;
     loop->object.id = atomic_fetch_add(&numbers, 1) + 1;
     loop->tail = &loop->head;
+    loop->last_task = &loop->tasks;
+    loop->hooks = aiort__seams;
     loop->spins = loop->spin_limit = 1;
     loop->slow_callback_duration = -1;
     aiort__stack_pool_init(&loop->stacks, options ? options->stack_size : 0);
@@ -109,6 +111,7 @@ int aiort_loop_close(aiort_loop_t *loop)
         aiort_instrument_close(loop, loop->ntasks - quiet, 0);
     }
     loop->closed = true;
+    loop->hooks |= AIORT__CLOSED;
     aiort__fiber_adopt(&loop->hub_fiber);
     aiort__tls.running = loop; /* coroutines that are being closed belong to it */
     aiort__incoming_close(loop);
@@ -246,6 +249,7 @@ int aiort_loop_stop(aiort_loop_t *loop)
         return aiort__fail(err);
     }
     loop->stopping = true;
+    loop->spins = 1; /* no further iteration begins before the hub has seen it */
     if (loop->embedded && !loop->driving) {
         uv_stop(loop->uv->loop);
         loop->stopping = false;

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/single_threaded.h>
 
 #if defined(__has_include)
 #if __has_include(<valgrind/valgrind.h>)
@@ -139,19 +138,6 @@ void aiort__pools_destroy(aiort_loop_t *loop)
     }
 }
 
-/* Process-wide, as asyncio's counter: a locked instruction only where there are threads. */
-uint32_t aiort__task_number(void)
-{
-    static _Atomic uint32_t counter;
-
-    if (AIORT__LIKELY(__libc_single_threaded)) {
-        uint32_t number = atomic_load_explicit(&counter, memory_order_relaxed) + 1;
-        atomic_store_explicit(&counter, number, memory_order_relaxed);
-        return number;
-    }
-    return atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed) + 1;
-}
-
 /* ---- References ---- */
 
 static _Atomic uint32_t *shared_refs(aiort__object_t *object)
@@ -174,6 +160,42 @@ void *aiort_ref(void *object)
     return object;
 }
 
+/* A future with a result that is only memory any more. */
+static inline bool plain_future(const aiort__object_t *object)
+{
+    return object->kind == AIORT_KIND_FUTURE && object->flags == AIORT__POOLED &&
+           object->state == AIORT_FINISHED && object->trace == 0;
+}
+
+static inline void last_reference(aiort__object_t *object)
+{
+    if (object->kind == AIORT_KIND_TASK) {
+        aiort__task_destroy((aiort_task_t *)object);
+    } else if (plain_future(object)) {
+        aiort_loop_t *loop = object->loop;
+        aiort__pool_put(&loop->pools[AIORT__POOL_SMALL], object);
+        aiort__loop_release(loop);
+    } else {
+        aiort__destroy(object);
+    }
+}
+
+__attribute__((noinline)) static void unref_slowly(aiort__object_t *object)
+{
+    if (object->flags & AIORT__SHARED) {
+        /* Release our writes to whoever destroys it; acquire everybody's when that is us. */
+        if (atomic_fetch_sub_explicit(shared_refs(object), 1, memory_order_acq_rel) == 1) {
+            aiort__destroy(object);
+        }
+        return;
+    }
+    if (object->loop) {
+        /* A refused call must not lose the reference: the tool has spoken, the count goes on. */
+        (void)aiort__check_thread(object->loop, object, "aiort_unref");
+    }
+    aiort__unref(object);
+}
+
 void aiort_unref(void *object)
 {
     aiort__object_t *header = object;
@@ -181,18 +203,12 @@ void aiort_unref(void *object)
     if (!header) {
         return;
     }
-    if (AIORT__UNLIKELY(header->flags & AIORT__SHARED)) {
-        /* Release our writes to whoever destroys it; acquire everybody's when that is us. */
-        if (atomic_fetch_sub_explicit(shared_refs(header), 1, memory_order_acq_rel) == 1) {
-            aiort__destroy(header);
-        }
-        return;
+    if (AIORT__UNLIKELY(header->flags & AIORT__SHARED || !header->loop ||
+                        header->loop != aiort__tls.running)) {
+        unref_slowly(header);
+    } else if (--header->refs == 0) {
+        last_reference(header);
     }
-    if (header->loop) {
-        /* A refused call must not lose the reference: the tool has spoken, the count goes on. */
-        (void)aiort__check_thread(header->loop, object, "aiort_unref");
-    }
-    aiort__unref(header);
 }
 
 aiort_kind_t aiort_kind(const void *object)

@@ -91,6 +91,14 @@ void aiort__wake_embedded(aiort_loop_t *loop)
     }
 }
 
+void aiort__pushed_hook(aiort_loop_t *loop, aiort__object_t *object)
+{
+    if (aiort__seam(AIORT__SEAM_SCHEDULED)) {
+        aiort_instrument_scheduled(loop, object);
+    }
+    aiort__wake_embedded(loop);
+}
+
 static void on_close(uv_handle_t *handle)
 {
     aiort__uv_t *uv = handle->data;
@@ -184,6 +192,7 @@ int aiort__uv_open(aiort_loop_t *loop, uv_loop_t *given)
         uv->idle.data = uv;
         uv->open = 4;
         loop->embedded = true;
+        loop->hooks |= AIORT__EMBEDDED;
     }
     loop->uv = uv;
     return 0;
@@ -298,5 +307,5 @@ void aiort__look(aiort_loop_t *loop)
     if (AIORT__UNLIKELY(more)) {
         loop->spin_limit = 1;
     }
-    loop->spins = loop->spin_limit;
+    loop->spins = loop->stopping ? 1 : loop->spin_limit;
 }

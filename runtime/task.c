@@ -6,38 +6,34 @@
  * so a pending task is destroyed in one place only: when its loop closes.
  */
 #include "context_vars.h"
+#include "scheduler.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <sys/single_threaded.h>
 
 /* ---- Birth ---- */
 
-static void task_link(aiort_loop_t *loop, aiort_task_t *task)
+/* Process-wide, as asyncio's counter: a locked instruction only where there are threads. */
+static inline uint32_t task_number(void)
 {
-    task->following = NULL;
-    task->previous = loop->last_task;
-    if (loop->last_task) {
-        loop->last_task->following = task;
-    } else {
-        loop->tasks = task;
+    static _Atomic uint32_t counter;
+
+    if (AIORT__LIKELY(__libc_single_threaded)) {
+        uint32_t number = atomic_load_explicit(&counter, memory_order_relaxed) + 1;
+        atomic_store_explicit(&counter, number, memory_order_relaxed);
+        return number;
     }
-    loop->last_task = task;
-    loop->ntasks++;
+    return atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed) + 1;
 }
 
-static void task_unlink(aiort_loop_t *loop, aiort_task_t *task)
+static inline void task_link(aiort_loop_t *loop, aiort_task_t *task)
 {
-    if (task->previous) {
-        task->previous->following = task->following;
-    } else {
-        loop->tasks = task->following;
-    }
-    if (task->following) {
-        task->following->previous = task->previous;
-    } else {
-        loop->last_task = task->previous;
-    }
-    task->previous = task->following = NULL;
-    loop->ntasks--;
+    task->following = NULL;
+    task->link = loop->last_task;
+    *loop->last_task = task;
+    loop->last_task = &task->following;
+    loop->ntasks++;
 }
 
 static int take_options(aiort_task_t *task, const aiort_task_options_t *options)
@@ -58,21 +54,38 @@ static int take_options(aiort_task_t *task, const aiort_task_options_t *options)
     return 0;
 }
 
-/* Field by field: a memset() of this size becomes an instruction that takes long to begin. */
-static inline void clear(aiort_task_t *task)
+/*
+ * Memory for a task. What make() sets need not be; every other field is 0, as a task that is
+ * destroyed leaves it: most of them are never touched in its life.
+ */
+static inline aiort_task_t *task_alloc(aiort_loop_t *loop)
 {
-    task->waiter = NULL;
-    task->sp = NULL;
-    task->stack = NULL;
-    task->name = NULL;
-    task->cancel_error = NULL;
-    task->context = NULL;
-    task->current_error = 0;
-    task->cancel_requests = 0;
-    task->stack_size = 0;
-    task->throw_code = 0;
-    task->must_cancel = 0;
-    task->abandoned = 0;
+    aiort__pool_t *pool = &loop->pools[AIORT__POOL_TASK];
+
+    if (AIORT__LIKELY(pool->free != NULL)) {
+        return aiort__pool_get(pool, AIORT__TASK_SIZE);
+    }
+    aiort_task_t *task = aiort__pool_refill(pool, AIORT__TASK_SIZE);
+    return task ? memset(task, 0, sizeof(*task)) : aiort__fail_null(UV_ENOMEM);
+}
+
+/* The caller's reference and the loop's; takes the one on the coroutine over. */
+__attribute__((always_inline)) static inline void make(aiort_loop_t *loop, aiort_task_t *task,
+                                                       aiort_coroutine_t *coroutine)
+{
+    struct aiort__context *context =
+        loop->current ? loop->current->context : aiort__tls.context;
+
+    aiort__object_init_as(&task->future.object, loop,
+                          aiort__head_of(2, AIORT_KIND_TASK, AIORT__POOLED, 0, 0), task_number());
+    task->coroutine = task->innermost = coroutine;
+    if (AIORT__UNLIKELY(context && !task->context)) {
+        task->context = aiort__context_take(context);
+    }
+    task_link(loop, task);
+    if (aiort__hooked(loop, AIORT__SEAM_CREATED)) {
+        task->future.object.trace = aiort_instrument_created(AIORT_KIND_TASK, task);
+    }
 }
 
 /*
@@ -90,45 +103,35 @@ static bool starts_at_once(const aiort_loop_t *loop, const aiort_task_options_t 
 aiort_task_t *aiort__task_new(aiort_loop_t *loop, aiort_coroutine_t *coroutine,
                               const aiort_task_options_t *options)
 {
-    aiort_task_t *task = aiort__pool_get(&loop->pools[AIORT__POOL_TASK], AIORT__TASK_SIZE);
+    aiort_task_t *task = task_alloc(loop);
 
     if (AIORT__UNLIKELY(!task)) {
-        return aiort__fail_null(UV_ENOMEM);
+        return NULL;
     }
-    clear(task);
     if (options) {
         int err = take_options(task, options);
         if (err) {
+            task->stack_size = 0;
             aiort__pool_put(&loop->pools[AIORT__POOL_TASK], task);
             return aiort__fail_null(err);
         }
     }
-    aiort__future_init(&task->future, loop, AIORT_KIND_TASK, AIORT__POOLED);
-    task->future.object.id = aiort__task_number();
-    task->future.object.refs = 2; /* the caller's and the loop's */
-    task->coroutine = task->innermost = coroutine;
-    struct aiort__context *context =
-        loop->current ? loop->current->context : aiort__tls.context;
-    if (AIORT__LIKELY(!task->context)) {
-        task->context = AIORT__UNLIKELY(context != NULL) ? aiort__context_take(context) : NULL;
-    }
-    task_link(loop, task);
-    aiort__created(&task->future.object);
+    make(loop, task, coroutine);
     if (AIORT__UNLIKELY(loop->eager_tasks || options) && starts_at_once(loop, options)) {
         aiort__start_eagerly(loop, task);
     } else {
-        aiort__push(loop, &task->future.object);
+        aiort__push_task(loop, task);
     }
     return task;
 }
 
-aiort_task_t *aiort_create_task_at(const aiort_site_t *site, aiort_loop_t *loop,
-                                   aiort_coroutine_t *coroutine,
-                                   const aiort_task_options_t *options)
+/* aiort_create_task_at() with all that can be asked for, and all that can be wrong. */
+__attribute__((noinline)) static aiort_task_t *create(aiort_loop_t *loop,
+                                                      aiort_coroutine_t *coroutine,
+                                                      const aiort_task_options_t *options)
 {
     int err = 0;
 
-    (void)site;
     if (AIORT__UNLIKELY(!coroutine)) {
         aiort__not_made();
         return NULL;
@@ -158,6 +161,26 @@ aiort_task_t *aiort_create_task_at(const aiort_site_t *site, aiort_loop_t *loop,
     return task;
 }
 
+/* A task of the running loop for a coroutine just made is the rule. */
+aiort_task_t *aiort_create_task_at(const aiort_site_t *site, aiort_loop_t *loop,
+                                   aiort_coroutine_t *coroutine,
+                                   const aiort_task_options_t *options)
+{
+    aiort_loop_t *running = aiort__tls.running;
+
+    (void)site;
+    if (AIORT__UNLIKELY(!running || loop || options || !coroutine ||
+                        aiort__hooked(running, AIORT__CLOSED | AIORT__ALL_EAGER) || coroutine != running->unstarted ||
+                        !running->pools[AIORT__POOL_TASK].free)) {
+        return create(loop, coroutine, options);
+    }
+    aiort_task_t *task = aiort__pool_get(&running->pools[AIORT__POOL_TASK], AIORT__TASK_SIZE);
+    aiort__coroutine_claim_newest(running, coroutine, AIORT__CORO_SCHEDULED);
+    make(running, task, coroutine);
+    aiort__push_task(running, task);
+    return task;
+}
+
 /* ---- Death ---- */
 
 /* The error a coroutine that returned err has failed with: its current one when the codes agree. */
@@ -179,7 +202,7 @@ void aiort__task_finish(aiort_task_t *task, int err, void *result)
     if (AIORT__UNLIKELY(task->throw_code)) {
         return; /* it was closed: pending for ever, and said so already */
     }
-    task_unlink(loop, task);
+    aiort__task_unlink(loop, task);
     if (AIORT__LIKELY(err >= 0 && !task->must_cancel)) {
         aiort__object_t *waiting = task->future.first;
         if (AIORT__LIKELY(waiting && !waiting->next && waiting->kind == AIORT_KIND_TASK &&
@@ -209,6 +232,31 @@ void aiort__task_finish(aiort_task_t *task, int err, void *result)
     }
 }
 
+/* Whether nobody else has this coroutine, and nothing but its memory is to be released. */
+static inline bool plain(const aiort__object_t *coroutine, const aiort_loop_t *loop)
+{
+    return aiort__head(coroutine) == aiort__head_of(1, AIORT_KIND_COROUTINE, AIORT__POOLED,
+                                                    AIORT__CORO_DONE, 0) &&
+           coroutine->trace == 0 && coroutine->loop == loop;
+}
+
+/* Releases what only some tasks have, and leaves the fields as task_alloc() hands them out. */
+__attribute__((noinline)) static void strip(aiort_task_t *task)
+{
+    if (!task->abandoned) {
+        aiort__unref(&task->coroutine->object);
+    }
+    aiort__free(task->name);
+    aiort_unref(task->cancel_error);
+    if (task->current_error) {
+        aiort__clear_error_slot(&task->current_error);
+    }
+    if (task->context) {
+        aiort__context_unref(task->context);
+    }
+    memset((char *)task + sizeof(aiort_future_t), 0, sizeof(*task) - sizeof(aiort_future_t));
+}
+
 void aiort__task_destroy(aiort_task_t *task)
 {
     aiort_loop_t *loop = task->future.object.loop;
@@ -224,26 +272,15 @@ void aiort__task_destroy(aiort_task_t *task)
                         task->future.object.flags & AIORT__FAILED)) {
         aiort__future_drop(&task->future);
     }
-    aiort__object_t *coroutine = &task->coroutine->object;
-    if (AIORT__LIKELY(coroutine->refs == 1 && coroutine->trace == 0 && !task->abandoned &&
-                      coroutine->flags & AIORT__POOLED && coroutine->loop == loop)) {
+    uint64_t rare = (uintptr_t)task->name | (uintptr_t)task->cancel_error | task->current_error |
+                    (uintptr_t)task->context | task->cancel_requests | task->stack_size |
+                    task->attention;
+    if (AIORT__UNLIKELY(rare || !plain(&task->coroutine->object, loop))) {
+        strip(task);
+    } else {
         /* It has run: nothing to say, nothing to release but its memory. */
-        aiort__pool_put(&loop->pools[AIORT__POOL_COROUTINE], coroutine);
+        aiort__pool_put(&loop->pools[AIORT__POOL_COROUTINE], task->coroutine);
         loop->children--; /* this task holds the loop still */
-    } else if (!task->abandoned) {
-        aiort__unref(coroutine);
-    }
-    if (AIORT__UNLIKELY(task->name != NULL)) {
-        aiort__free(task->name);
-    }
-    if (AIORT__UNLIKELY(task->cancel_error != NULL)) {
-        aiort_unref(task->cancel_error);
-    }
-    if (AIORT__UNLIKELY(task->current_error != 0)) {
-        aiort__clear_error_slot(&task->current_error);
-    }
-    if (AIORT__UNLIKELY(task->context != NULL)) {
-        aiort__context_unref(task->context);
     }
     aiort__pool_put(&loop->pools[AIORT__POOL_TASK], task);
     aiort__loop_release(loop);
@@ -296,7 +333,7 @@ void aiort__tasks_close(aiort_loop_t *loop)
             };
             aiort__report(loop, &report);
         }
-        task_unlink(loop, task);
+        aiort__task_unlink(loop, task);
         aiort__ref(&task->future.object); /* the loop's reference goes when the coroutine ends */
         if (task->sp) {
             close_suspended(loop, task);

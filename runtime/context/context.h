@@ -11,9 +11,10 @@
  * two with -DAIORT_CONTEXT_UCONTEXT. All three may be compiled always: those not meant are empty.
  *
  * Invariants:
- *  - The switch ends in a plain `ret`, and the scheduler calls it from one place in one function
- *    that is never inlined. A second call site, or `pop; jmp`, makes the processor mispredict that
- *    return, and those of the frames further out: 12 ns instead of 4.
+ *  - The switch ends in a plain `ret`, and a function that calls it has one call of it. Tasks that
+ *    wait in the same function then return the way the processor foresees. A second call site, or
+ *    `pop; jmp`, makes it mispredict that return, and those of the frames further out: 12 ns instead
+ *    of 4.
  *  - The call frame information is right at every instruction, before and after the stack pointer
  *    moves. A debugger or a profiler may stop anywhere.
  *  - A switch keeps the signal mask and (but for -DAIORT_CONTEXT_FPU) the floating-point control

@@ -8,7 +8,14 @@
  *     r15 r14 r13 r12 rbx rbp
  *     return address
  *
- * All contexts have this one layout, so the CFI stays true when rsp moves from one to the other.
+ * All contexts that ever ran have this one layout, so the CFI stays true when rsp moves from one to
+ * the other. One that has not started is the address of its return address (that of the start) with
+ * the lowest bit set, as stacks are even; what it begins with lies below:
+ *
+ *     [ mxcsr, x87 control word ]
+ *     entry, its argument
+ *     return address
+ *
  * Only indirect-branch tracking is claimed in the note below. Shadow stacks are not: the `ret` goes
  * to another stack than the `call` came from.
  */
@@ -72,19 +79,34 @@ aiort__context_switch:
         fnstcw  4(%rsp)
 #endif
         movq    %rsp, (%rdi)
+        testb   $1, %sil
+        jnz     .Lfresh
         movq    %rsi, %rsp
+        .cfi_remember_state
         load_all
         ret
+/* A jump to code known to the processor, and not a `ret` to where it never returned to before. */
+.Lfresh:
+        .cfi_restore_state
+        leaq    -1(%rsi), %rsp
+        .cfi_def_cfa %rsp, 8
+        .cfi_restore %rbp
+        .cfi_restore %rbx
+        .cfi_restore %r12
+        .cfi_restore %r13
+        .cfi_restore %r14
+        .cfi_restore %r15
+        jmp     .Lstart
         .cfi_endproc
         .size   aiort__context_switch, . - aiort__context_switch
 
 /*
- * Where the first switch to a context returns to, with entry in r12 and its argument in r13. The
- * stack pointer is aligned, as before a call. No return address: backtraces end here.
+ * Where the first switch to a context goes on, with rsp at the return address that names this place.
+ * The stack pointer is aligned at the call. No return address: backtraces end here.
  *
  * What entry returns is the saved sp of the context to go on with. The last step there is a jump and
- * not a `ret`: the first switch to this context took a return address off the processor's return
- * predictor, so a `ret` would find that of the frame further out, and so on for all of them.
+ * not a `ret`: nobody called what it goes on with from here, so the processor would foresee the
+ * return of the frame further out, and so on for all of them.
  */
         .type   aiort__context_start, @function
         .p2align 4
@@ -94,8 +116,15 @@ aiort__context_start:
         .cfi_undefined %rbp
         nop                     /* for unwinders that look up the return address minus one */
 .Lstart:
-        movq    %r13, %rdi
-        call    *%r12
+        movq    -8(%rsp), %rdi
+        movq    -16(%rsp), %rax
+#if FPU_SIZE
+        ldmxcsr -24(%rsp)
+        fldcw   -20(%rsp)
+#endif
+        xorl    %ebp, %ebp      /* ends the walk of who follows frame pointers */
+        addq    $8, %rsp
+        call    *%rax
         movq    %rax, %rsp
         .cfi_def_cfa %rsp, FRAME_SIZE
         .cfi_offset %rip, -8
@@ -115,7 +144,7 @@ aiort__context_start:
 /*
  * void *aiort__context_init(void *stack_top: rdi, void *(*entry)(void *): rsi, void *arg: rdx)
  * The 16 bytes of zeros at the very top end the walk of an unwinder that knows no CFI, as rbp = 0
- * ends one that follows frame pointers.
+ * (see the start) ends one that follows frame pointers.
  */
         .globl  aiort__context_init
         .hidden aiort__context_init
@@ -124,22 +153,18 @@ aiort__context_start:
 aiort__context_init:
         .cfi_startproc
         endbr64
-        leaq    -(16 + FRAME_SIZE)(%rdi), %rax
+        leaq    -(24 - 1)(%rdi), %rax
         leaq    .Lstart(%rip), %rcx
-        xorl    %r8d, %r8d
 #if FPU_SIZE
-        stmxcsr (%rax)
-        fnstcw  4(%rax)
+        stmxcsr -48(%rdi)
+        fnstcw  -44(%rdi)
 #endif
-        movq    %r8, (FPU_SIZE + 0)(%rax)       /* r15 */
-        movq    %r8, (FPU_SIZE + 8)(%rax)       /* r14 */
-        movq    %rdx, (FPU_SIZE + 16)(%rax)     /* r13 */
-        movq    %rsi, (FPU_SIZE + 24)(%rax)     /* r12 */
-        movq    %r8, (FPU_SIZE + 32)(%rax)      /* rbx */
-        movq    %r8, (FPU_SIZE + 40)(%rax)      /* rbp */
-        movq    %rcx, (FPU_SIZE + 48)(%rax)
-        movq    %r8, -16(%rdi)
-        movq    %r8, -8(%rdi)
+        movq    %rsi, -40(%rdi)
+        movq    %rdx, -32(%rdi)
+        movq    %rcx, -24(%rdi)
+        xorl    %ecx, %ecx
+        movq    %rcx, -16(%rdi)
+        movq    %rcx, -8(%rdi)
         ret
         .cfi_endproc
         .size   aiort__context_init, . - aiort__context_init
@@ -162,7 +187,11 @@ aiort__context_walk:
         pushq   %rbp
         .cfi_adjust_cfa_offset 8
         .cfi_rel_offset %rbp, 0
-        movq    %rdi, %rbp
+        /* Of one that has not started the return address must be found where others have theirs. */
+        movl    %edi, %eax
+        andl    $1, %eax
+        imulq   $(8 - FRAME_SIZE - 1), %rax, %rax
+        leaq    (%rdi, %rax), %rbp
         .cfi_remember_state
         .cfi_def_cfa %rbp, FRAME_SIZE
         .cfi_offset %rbp, -16
