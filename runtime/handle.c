@@ -39,7 +39,7 @@ void aiort__handle_destroy(aiort_handle_t *handle)
     } else {
         /* Made by another thread: malloc's, and it holds no reference on the loop. */
         aiort__concurrent_dropped(handle);
-        aiort__free(handle);
+        aiort__threadsafe_free(handle);
     }
 }
 

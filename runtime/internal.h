@@ -42,6 +42,7 @@ enum { /* aiort__object.flags, for any kind */
     AIORT__THREADSAFE = 1 << 5, /* handle: from call_soon_threadsafe */
     AIORT__UNRETRIEVED = 1 << 6, /* future: failed, and nobody asked for the error */
     AIORT__IN_CONTEXT = 1 << 6,  /* handle: it is one of contexts.c, called in a context */
+    AIORT__BATCHED = 1 << 7,    /* handle: memory is from a batch of threadsafe.c */
     AIORT__QUIET = 1 << 7,      /* task: not reported when it is destroyed pending;
                                    coroutine: not reported as never awaited */
 
@@ -71,6 +72,7 @@ struct aiort_handle_s {
     union {
         uint64_t when;          /* TIMER: nanoseconds of the loop's clock */
         aiort_future_t *future; /* DONE_CALLBACK: with a reference while it is queued */
+        struct aiort__batch *batch; /* BATCHED */
     } u;
     const aiort_site_t *site; /* NULL: one of the runtime's own */
 };
@@ -228,6 +230,8 @@ struct aiort_loop_s {
     void *running_object;   /* the handle that runs now; while a task runs, see current */
     _Atomic(aiort__object_t *) incoming; /* from call_soon_threadsafe, newest first */
     _Atomic uint32_t wakers;             /* producers that may be about to wake it */
+    _Atomic uint32_t batch_size;         /* of the next batch of handles for other threads */
+    _Atomic uintptr_t batch;             /* the rest of the newest one: see threadsafe.c */
     _Atomic(void *) owner;               /* &aiort__tls of the thread that runs the loop */
 
     uint32_t next_id;
@@ -486,6 +490,7 @@ AIORT__HIDDEN aiort_handle_t *aiort__threadsafe_handle(const aiort_site_t *site,
                                                        aiort_callback_fn callback, void *arg);
 AIORT__HIDDEN int aiort__threadsafe_post(aiort_handle_t *handle);
 AIORT__HIDDEN void aiort__threadsafe_drop(aiort_handle_t *handle);
+AIORT__HIDDEN void aiort__threadsafe_free(aiort_handle_t *handle); /* its memory */
 AIORT__HIDDEN void aiort__incoming_close(aiort_loop_t *loop);
 /* Seconds to nanoseconds; what is not positive gives 0. */
 AIORT__HIDDEN uint64_t aiort__nanoseconds(double seconds);
