@@ -19,6 +19,13 @@ aiort_executor_t *aiort__default_executor(aiort_loop_t *loop)
     return loop->executor;
 }
 
+aiort_future_t *aiort_run_in_executor_at(const aiort_site_t *site, aiort_loop_t *loop,
+                                         aiort_work_fn function, void *arg)
+{
+    (void)site;
+    return aiort__executor_run(NULL, loop, function, arg, false, "aiort_run_in_executor");
+}
+
 int aiort_to_thread_at(const aiort_site_t *site, aiort_work_fn function, void *arg, void **result)
 {
     aiort_task_t *task = aiort_current_task();
@@ -27,7 +34,7 @@ int aiort_to_thread_at(const aiort_site_t *site, aiort_work_fn function, void *a
         return aiort__fail(AIORT_ENOTASK);
     }
     aiort_future_t *future =
-        aiort_executor_run_at(site, NULL, task->future.object.loop, function, arg);
+        aiort__executor_run(NULL, task->future.object.loop, function, arg, true, "aiort_to_thread");
     if (!future) {
         return aiort_last_error();
     }

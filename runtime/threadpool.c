@@ -11,6 +11,7 @@
  * handle back under the lock, is never told too late. The loop's side holds the future.
  */
 #include "combine.h"
+#include "context_vars.h"
 #include "threadpool.h"
 
 #include <errno.h>
@@ -30,9 +31,11 @@ typedef struct job {
     aiort_work_fn function;
     void *arg;
     void *result;
-    aiort_error_t *error;   /* with a reference */
-    aiort_handle_t *handle; /* to be posted; NULL: nobody wants to know, or it has been */
-    executed_t *executed;   /* the loop's side */
+    aiort_error_t *error;           /* with a reference */
+    struct aiort__context *context; /* with a reference, where with_context */
+    bool with_context;              /* it sees its submitter's context variables */
+    aiort_handle_t *handle;         /* to be posted; NULL: nobody wants to know, or it has been */
+    executed_t *executed;           /* the loop's side */
     int state;
     int sides;
 } job_t;
@@ -68,6 +71,7 @@ static void job_release_unlock(job_t *job)
         return;
     }
     aiort_error_t *error = job->error;
+    aiort__context_unref(job->context);
     aiort__free(job);
     pool_unlock_unref(pool);
     aiort_unref(error);
@@ -103,18 +107,22 @@ static void dequeue(aiort__threads_t *pool, job_t *job)
 
 /* ---- Its threads ---- */
 
-/* Locked on entry, and on return. */
-static void run_job(aiort__threads_t *pool, job_t *job)
+/* In the context that was current where it was submitted, or in the thread's own. */
+static int call(const job_t *job, void **result)
 {
-    void *result = NULL;
+    if (!job->with_context) {
+        return job->function(job->arg, result);
+    }
+    struct aiort__context *before = aiort__context_enter(job->context);
+    int err = job->function(job->arg, result);
+    aiort__context_leave(before);
+    return err;
+}
 
-    dequeue(pool, job);
-    job->state = RUNNING;
-    pthread_mutex_unlock(&pool->lock);
-    int err = job->function(job->arg, &result);
-    aiort_error_t *error = err < 0 ? aiort__take_error(err) : NULL;
-    aiort__clear_error();
-    pthread_mutex_lock(&pool->lock);
+/* Locked on entry, and on return. The loop is told, and the pool's side lets go of the job; the
+ * pool stays: whoever calls this holds it. */
+static void end_job(aiort__threads_t *pool, job_t *job, void *result, aiort_error_t *error)
+{
     job->result = result;
     job->error = error;
     job->state = ENDED;
@@ -123,8 +131,33 @@ static void run_job(aiort__threads_t *pool, job_t *job)
         job->handle = NULL;
         (void)aiort__threadsafe_post(handle); /* refused: the close of the loop sees to the job */
     }
-    job_release_unlock(job); /* the pool stays: this thread holds it */
+    job_release_unlock(job);
     pthread_mutex_lock(&pool->lock);
+}
+
+/* Locked on entry, and on return. */
+static void run_job(aiort__threads_t *pool, job_t *job)
+{
+    void *result = NULL;
+
+    dequeue(pool, job);
+    job->state = RUNNING;
+    pthread_mutex_unlock(&pool->lock);
+    int err = call(job, &result);
+    aiort_error_t *error = err < 0 ? aiort__take_error(err) : NULL;
+    aiort__clear_error();
+    pthread_mutex_lock(&pool->lock);
+    end_job(pool, job, result, error);
+}
+
+/* Locked on entry, and on return. */
+static void cancel_queued(aiort__threads_t *pool)
+{
+    while (pool->first) {
+        job_t *job = pool->first;
+        dequeue(pool, job);
+        end_job(pool, job, NULL, aiort__error_new(NULL, UV_ECANCELED, NULL, NULL));
+    }
 }
 
 static void tell(aiort__threads_t *pool)
@@ -300,6 +333,11 @@ aiort_executor_t *aiort_executor_new(const aiort_executor_options_t *options)
 
 int aiort_executor_shutdown(aiort_executor_t *executor, double timeout)
 {
+    return aiort_executor_shutdown_with(executor, timeout, 0);
+}
+
+int aiort_executor_shutdown_with(aiort_executor_t *executor, double timeout, int flags)
+{
     aiort__threads_t *pool = executor->pool;
     struct timespec until;
     int err = 0;
@@ -314,6 +352,9 @@ int aiort_executor_shutdown(aiort_executor_t *executor, double timeout)
     }
     pthread_mutex_lock(&pool->lock);
     aiort__threads_shut(pool);
+    if (flags & AIORT_CANCEL_FUTURES) {
+        cancel_queued(pool);
+    }
     while (pool->threads > 0 && timeout > 0 && err != ETIMEDOUT) {
         err = pthread_cond_timedwait(&pool->gone, &pool->lock, &until);
     }
@@ -428,21 +469,25 @@ static job_t *job_new(aiort_loop_t *loop, aiort__threads_t *pool, aiort_work_fn 
     return job;
 }
 
-aiort_future_t *aiort_executor_run_at(const aiort_site_t *site, aiort_executor_t *executor,
-                                      aiort_loop_t *loop, aiort_work_fn function, void *arg)
+aiort_future_t *aiort__executor_run(aiort_executor_t *executor, aiort_loop_t *loop,
+                                    aiort_work_fn function, void *arg, bool with_context,
+                                    const char *name)
 {
-    (void)site;
     loop = loop ? loop : aiort__tls.running;
     if (!loop) {
         return aiort__fail_null(AIORT_ENOLOOP);
     }
-    if (aiort__callback_check(loop, (const void *)(uintptr_t)function, "aiort_executor_run")) {
+    if (aiort__callback_check(loop, (const void *)(uintptr_t)function, name)) {
         return NULL;
     }
     executor = executor ? executor : aiort__default_executor(loop);
     job_t *job = executor ? job_new(loop, executor->pool, function, arg) : NULL;
     if (!job) {
         return NULL;
+    }
+    if (with_context) {
+        job->with_context = true;
+        job->context = aiort__context_take(*aiort__context_slot());
     }
     executed_t *executed =
         aiort__special_new(loop, AIORT__CLASS_SPECIAL, sizeof(*executed), cancel, destroy);
@@ -454,6 +499,7 @@ aiort_future_t *aiort_executor_run_at(const aiort_site_t *site, aiort_executor_t
     }
     if (err) {
         aiort__threadsafe_drop(job->handle);
+        aiort__context_unref(job->context);
         aiort__free(job);
         if (executed) {
             aiort__unref(&executed->special.future.object);
@@ -465,4 +511,11 @@ aiort_future_t *aiort_executor_run_at(const aiort_site_t *site, aiort_executor_t
     aiort__attach(loop, &executed->attached, on_close);
     aiort__ref(&executed->special.future.object);
     return &executed->special.future;
+}
+
+aiort_future_t *aiort_executor_run_at(const aiort_site_t *site, aiort_executor_t *executor,
+                                      aiort_loop_t *loop, aiort_work_fn function, void *arg)
+{
+    (void)site;
+    return aiort__executor_run(executor, loop, function, arg, false, "aiort_executor_run");
 }

@@ -33,6 +33,11 @@ struct aiort_executor_s {
 AIORT__HIDDEN void aiort__threads_shut(aiort__threads_t *pool);
 /* Locked. Takes a handle out of the list `tell`; false: it is not there any more. */
 AIORT__HIDDEN bool aiort__threads_untell(aiort__threads_t *pool, const aiort_handle_t *handle);
+/* aiort_executor_run(); with_context: the function sees, in a copy, the context variables that are
+ * set here. name: of the public function, for its refusals. */
+AIORT__HIDDEN aiort_future_t *aiort__executor_run(aiort_executor_t *executor, aiort_loop_t *loop,
+                                                  aiort_work_fn function, void *arg,
+                                                  bool with_context, const char *name);
 /* default_executor.c: borrowed; NULL: UV_ENOMEM, AIORT_ESHUTDOWN. */
 AIORT__HIDDEN aiort_executor_t *aiort__default_executor(aiort_loop_t *loop);
 

@@ -797,13 +797,14 @@ AIORT_EXTERN aiort_future_t *aiort_wrap_future_at(const aiort_site_t *site,
                                                   aiort_concurrent_t *concurrent,
                                                   aiort_loop_t *loop);
 
-/* Runs on a thread of libuv's pool: 0 with *result, or a negative code. */
+/* Runs on a thread of an executor: 0 with *result, or a negative code. */
 typedef int (*aiort_work_fn)(void *arg, void **result);
 /*
- * Calls function(arg) on a thread of libuv's pool (UV_THREADPOOL_SIZE of them) and gives a future
- * of its outcome. Cancelling it takes the call back when it has not begun; else it runs on, and
- * nobody hears of it. NULL: AIORT_ELOOPCLOSED, AIORT_ENOLOOP, UV_EINVAL, UV_ENOMEM. loop NULL: the
- * running one. never suspends. asyncio: loop.run_in_executor()
+ * Calls function(arg) on a thread of the loop's default executor (section 12), which is apart from
+ * libuv's pool, and gives a future of its outcome. Cancelling it takes the call back when it has not
+ * begun; else it runs on, and nobody hears of it. loop NULL: the running one. NULL:
+ * AIORT_ELOOPCLOSED, AIORT_ENOLOOP, AIORT_ESHUTDOWN, UV_EINVAL, UV_ENOMEM, UV_EAGAIN.
+ * never suspends. asyncio: loop.run_in_executor(None, ...)
  */
 #define aiort_run_in_executor(loop, function, arg)                                                 \
     AIORT__CALL(aiort_future_t *, aiort_run_in_executor_at(AIORT_SITE(#function), (loop),          \
@@ -1194,6 +1195,11 @@ AIORT_EXTERN aiort_executor_t *aiort_executor_new(const aiort_executor_options_t
  * asyncio: Executor.shutdown()
  */
 AIORT_EXTERN int aiort_executor_shutdown(aiort_executor_t *executor, double timeout);
+/* The same; with AIORT_CANCEL_FUTURES what nobody has begun is not run, and its futures are
+ * cancelled. asyncio: Executor.shutdown(cancel_futures=True) */
+enum { AIORT_CANCEL_FUTURES = 1 };
+AIORT_EXTERN int aiort_executor_shutdown_with(aiort_executor_t *executor, double timeout,
+                                              int flags);
 
 /*
  * A future for function(arg) run by the executor (NULL: the loop's default one). loop NULL: the
@@ -1209,8 +1215,8 @@ AIORT_EXTERN aiort_future_t *aiort_executor_run_at(const aiort_site_t *site,
                                                    aiort_executor_t *executor, aiort_loop_t *loop,
                                                    aiort_work_fn function, void *arg);
 
-/* Runs function(arg) in a thread of the loop's default executor and waits for it. SUSPENDS.
- * asyncio: to_thread() */
+/* Runs function(arg) in a thread of the loop's default executor, with a copy of this task's context
+ * variables, and waits for it. SUSPENDS. asyncio: to_thread() */
 #define aiort_to_thread(function, arg, result)                                                     \
     AIORT__CALL(int, aiort_to_thread_at(AIORT_SITE(#function), (function), (arg), (result)))
 AIORT_EXTERN int aiort_to_thread_at(const aiort_site_t *site, aiort_work_fn function, void *arg,

@@ -68,6 +68,9 @@ TEST(run_in_executor_cancel)
     assert_int_equal(calls, 0);
     aiort_unref(future);
     forget_error();
+    for (int i = 0; i < 5000 && allocator_live() != 0; i++) {
+        usleep(1000); /* the thread gives the pool back */
+    }
     assert_int_equal(allocator_live(), 0);
 }
 
@@ -144,12 +147,47 @@ TEST(refused_work)
     aiort_unref(loop);
 }
 
-/* A future nobody keeps: the work is done all the same. */
+/* A future nobody keeps: the work is done all the same, and aiort_run() waits for it. */
+static int drop_work(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    aiort_unref(aiort_run_in_executor(NULL, run_slowly, NULL));
+    return 0;
+}
+
 TEST(dropped_work)
 {
-    aiort_loop_t *loop = new_loop();
-
-    aiort_unref(aiort_run_in_executor(loop, run_slowly, NULL));
-    drop_loop(loop);
+    assert_ok(aiort_run(AIORT_CORO(drop_work, NULL), NULL));
     assert_int_equal(atomic_load(&ended), 1);
+}
+
+/* ---- shutdown(cancel_futures=True) ---- */
+
+TEST(shutdown_cancels_what_has_not_begun)
+{
+    enum { MANY = 10 };
+    const aiort_executor_options_t options = {.threads = 1};
+    aiort_loop_t *loop = new_loop();
+    aiort_executor_t *executor = aiort_executor_new(&options);
+    aiort_future_t *futures[MANY];
+
+    for (int i = 0; i < MANY; i++) {
+        futures[i] = aiort_executor_run(executor, loop, run_slowly, NULL);
+        assert_non_null(futures[i]);
+    }
+    while (atomic_load(&started) == 0)
+        usleep(100);
+    assert_ok(aiort_executor_shutdown_with(executor, 10, AIORT_CANCEL_FUTURES));
+    int begun = atomic_load(&started);
+    assert_true(begun < MANY);
+    for (int i = 0; i < MANY; i++) {
+        assert_code(aiort_loop_run_until_complete(loop, futures[i], NULL),
+                    i < begun ? 0 : UV_ECANCELED);
+        aiort_unref(futures[i]);
+    }
+    assert_int_equal(atomic_load(&ended), begun);
+    assert_null_code(aiort_executor_run(executor, loop, run, NULL), AIORT_ESHUTDOWN);
+    aiort_unref(executor);
+    drop_loop(loop);
 }

@@ -445,6 +445,8 @@ static int run_refusing(long n, int for_good)
     long refused = allocator_refused();
     allocator_refuse(0);
     forget_error();
+    for (int i = 0; i < 5000 && allocator_live() != 0; i++)
+        usleep(1000); /* the default executor's last thread gives the pool back while it ends */
     if (allocator_live() != 0)
         print_error("with request %ld refused%s, %ld blocks are left\n", n,
                     for_good ? " and all after it" : "", allocator_live());
