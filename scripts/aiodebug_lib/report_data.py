@@ -25,6 +25,7 @@ LISTED = 3000  # groups on the page at all
 SAMPLES = 5  # of messages and objects in a group
 TRACES = 3  # different sets of stacks in a group
 TEXT_MAX = 1200  # characters of one string
+BELIEVED = 1e9  # seconds; what claims to have lasted longer is damage
 STEPS = 8  # columns of a histogram for each factor of ten
 SPARK = 40  # columns of the small charts "when"
 NUMBERS = re.compile(r"0x[0-9a-f]+|\d+(?:\.\d+)?")
@@ -195,6 +196,8 @@ class Collector:
 
     def add(self, record):
         self.records += 1
+        if record.seconds is not None and not 0 <= record.seconds < BELIEVED:
+            record.seconds = None
         number = self.group_of(record)
         group = self.order[number]
         process = process_of(record)
