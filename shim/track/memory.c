@@ -12,11 +12,13 @@
  * Locks. Writers hold their shard's; find() holds nothing and looks again when the shard's sequence
  * number was odd or has changed. No lock is held while anything foreign is called.
  *   - A signal handler that interrupts us on the same thread finds `inside` set and does nothing.
- *   - Nobody waits for more than some milliseconds: after that (the holder was put aside by a
- *     handler that does not return) the call does nothing, as if there were no memory.
- *   - A lock says whose process took it. One that a fork() has left behind in the child is taken
- *     from its dead holder. Each change is made in an order that leaves a table in which every
- *     object is found, perhaps twice; the child, which knows, removes what is there twice.
+ *   - Nobody waits for more than a second: after that (the holder was put aside by a handler that
+ *     does not return, say) the call does nothing, as if there were no memory.
+ *   - A child of fork() has its parent's other threads' changes in part, and not in the order in
+ *     which they were made, for the kernel copies page by page while they go on. So a shard says
+ *     whose process used it last, and the first who locks it in another one makes it anew from its
+ *     entries: what was there twice, what could not be reached. An object that another thread was
+ *     busy with at that moment may be lost; the child has no such thread.
  *
  * Tables that were outgrown stay mapped, without their pages, for the sake of late readers.
  */
@@ -38,21 +40,22 @@ enum {
     PAGE = 4096,
     SPINS = 200,
     YIELDS = 200,
-    NAPS = 200,
+    NAPS = 10 * 1000, /* a second, with what the kernel adds */
     NAP_NS = 50 * 1000,
-    READS = 1000,
+    READS = SPINS / 2,
 };
 
 /* No object: a place whose entry is being replaced. */
 #define NOWHERE ((uintptr_t)1)
 
 typedef struct {
-    uint32_t capacity;
+    _Alignas(16) uint32_t capacity; /* so that no entry lies in two pages */
     aiodebug_memory_entry_t entries[];
 } table_t;
 
 typedef struct {
     _Alignas(64) _Atomic pid_t lock; /* 0, or the process whose thread holds it */
+    _Atomic pid_t process;           /* that of the last holder; 0: there was none yet */
     _Atomic uint32_t sequence;       /* odd: entries are being changed */
     table_t *_Atomic table;
     _Atomic uint32_t count;
@@ -110,15 +113,7 @@ static void leave(void)
     inside = 0;
 }
 
-static void remove_doubles(shard_t *shard);
-
-/* The holder is gone: this is a child, and it had not been the holder that forked. */
-static void inherit(shard_t *shard)
-{
-    uint32_t sequence = atomic_load_explicit(&shard->sequence, memory_order_relaxed);
-    atomic_store(&shard->sequence, (sequence | 1) + 1);
-    remove_doubles(shard);
-}
+static void inherit(shard_t *shard);
 
 static void pause_for(int attempt)
 {
@@ -133,6 +128,13 @@ static void pause_for(int attempt)
     }
 }
 
+static inline pid_t own_process(void)
+{
+    pid_t own = atomic_load_explicit(&aiodebug_pid, memory_order_relaxed);
+    return own ? own : 1;
+}
+
+/* Whoever holds it in the name of another process is not there any more. */
 static __attribute__((noinline)) bool lock_slowly(shard_t *shard, pid_t own)
 {
     int saved = errno;
@@ -140,14 +142,9 @@ static __attribute__((noinline)) bool lock_slowly(shard_t *shard, pid_t own)
     bool got = false;
     for (int i = 0; i < attempts && !got; i++) {
         pid_t holder = 0;
-        if (atomic_compare_exchange_strong(&shard->lock, &holder, own)) {
-            got = true;
-        } else if (holder != own) {
-            if (atomic_compare_exchange_strong(&shard->lock, &holder, own)) {
-                inherit(shard);
-                got = true;
-            }
-        } else {
+        got = atomic_compare_exchange_strong(&shard->lock, &holder, own) ||
+              (holder != own && atomic_compare_exchange_strong(&shard->lock, &holder, own));
+        if (!got) {
             pause_for(i);
         }
     }
@@ -164,16 +161,20 @@ static inline bool lock(shard_t *shard)
     }
     inside = 1;
     atomic_signal_fence(memory_order_seq_cst);
-    pid_t free = 0, own = atomic_load_explicit(&aiodebug_pid, memory_order_relaxed);
-    own = own ? own : 1;
-    if (__builtin_expect(atomic_compare_exchange_strong_explicit(
-                             &shard->lock, &free, own, memory_order_acquire, memory_order_relaxed),
-                         1) ||
-        lock_slowly(shard, own)) {
-        return true;
+    pid_t nobody = 0, own = own_process();
+    if (!__builtin_expect(atomic_compare_exchange_strong_explicit(&shard->lock, &nobody, own,
+                                                                  memory_order_acquire,
+                                                                  memory_order_relaxed),
+                          1) &&
+        !lock_slowly(shard, own)) {
+        leave();
+        return false;
     }
-    leave();
-    return false;
+    if (__builtin_expect(atomic_load_explicit(&shard->process, memory_order_relaxed) != own, 0)) {
+        inherit(shard);
+        atomic_store_explicit(&shard->process, own, memory_order_release);
+    }
+    return true;
 }
 
 static inline void unlock(shard_t *shard)
@@ -372,11 +373,23 @@ static table_t *replace_table(shard_t *shard, table_t *old, size_t bytes)
     return table;
 }
 
-static void remove_doubles(shard_t *shard)
+/* With a clean table and at least the bits that it needs. Without memory for one it stays as it
+ * is. */
+static __attribute__((noinline)) void inherit(shard_t *shard)
 {
+    aiodebug_memory_map_t *map = load_map();
     table_t *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
-    if (table) {
-        replace_table(shard, table, bytes_of(table));
+    if (atomic_load(&shard->sequence) & 1) {
+        end_change(shard);
+    }
+    if (!table || !map || !(table = replace_table(shard, table, bytes_of(table)))) {
+        return;
+    }
+    for (uint32_t i = 0; i < table->capacity; i++) {
+        uintptr_t start = start_at(table, i);
+        if (start != 0) {
+            change_bit(map, index_of(granule_of(start)), true);
+        }
     }
 }
 
@@ -479,6 +492,34 @@ void aiodebug_memory_unwatch(const void *start)
     unlock(shard);
 }
 
+static uint32_t look_up(const table_t *table, uint32_t index, uintptr_t address)
+{
+    /* Bounded: without a lock it may be the old table, or a new one, or pages that were taken. */
+    uint32_t i = home_of(table, index);
+    for (uint32_t steps = 0; steps < table->capacity; steps++) {
+        uintptr_t start = start_at(table, i);
+        if (start == address || start == 0) {
+            return start ? atomic_load_explicit(&table->entries[i].record, memory_order_acquire)
+                         : 0;
+        }
+        i = after(table, i);
+    }
+    return 0;
+}
+
+/* By lock, when others are always changing it, or when this is a new process. */
+static __attribute__((noinline)) uint32_t find_slowly(shard_t *shard, uint32_t index,
+                                                      uintptr_t address)
+{
+    uint32_t record = 0;
+    if (lock(shard)) {
+        const table_t *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
+        record = table ? look_up(table, index, address) : 0;
+        unlock(shard);
+    }
+    return record;
+}
+
 uint32_t aiodebug_memory_find(const void *start)
 {
     uintptr_t address = (uintptr_t)start;
@@ -488,27 +529,20 @@ uint32_t aiodebug_memory_find(const void *start)
     }
     uint32_t index = index_of(granule_of(address));
     shard_t *shard = shard_of(index);
-    for (int tries = 0; tries < READS && !inside; tries++) {
+    pid_t process = atomic_load_explicit(&shard->process, memory_order_acquire);
+    for (int tries = 0; tries < READS && process == own_process(); tries++) {
         uint32_t before = atomic_load_explicit(&shard->sequence, memory_order_acquire);
         const table_t *table = atomic_load_explicit(&shard->table, memory_order_acquire);
         if (before & 1 || !table) {
             pause_for(tries);
             continue;
         }
-        uint32_t i = home_of(table, index), steps = 0, record = 0;
-        for (uintptr_t at = start_at(table, i); at != 0 && steps < table->capacity;
-             at = start_at(table, i), steps++) {
-            if (at == address) {
-                record = atomic_load_explicit(&table->entries[i].record, memory_order_acquire);
-                break;
-            }
-            i = after(table, i);
-        }
+        uint32_t record = look_up(table, index, address);
         if (atomic_load_explicit(&shard->sequence, memory_order_relaxed) == before) {
             return record;
         }
     }
-    return 0;
+    return find_slowly(shard, index, address);
 }
 
 
