@@ -175,6 +175,42 @@ int talk(aiort_stream_reader_t *reader, aiort_stream_writer_t *writer)
     return err;
 }
 """),
+    "write-after-loss": ("""
+int tick(aiort_stream_writer_t *writer)
+{
+    for (;;) {
+        aiort_stream_write(writer, "tick\\n", 5);     /* the other end has gone long ago */
+        aiort_sleep(1);
+    }
+}
+""", """
+int tick(aiort_stream_writer_t *writer)
+{
+    int err = 0;
+    while (err == 0) {
+        aiort_stream_write(writer, "tick\\n", 5);
+        err = aiort_stream_drain(writer);            /* says so */
+        err = err ? err : aiort_sleep(1);
+    }
+    return err;
+}
+"""),
+    "accept-failed": ("""
+int client(void *arg, void **result)
+{
+    aiort_connection_t *connection = arg;
+    aiort_ref(connection->writer);               /* kept, and never closed */
+    return 0;
+}
+""", """
+int client(void *arg, void **result)
+{
+    aiort_connection_t *connection = arg;
+    int err = aiort_stream_write(connection->writer, "bye\\n", 4);
+    aiort_stream_close(connection->writer);
+    return err;
+}
+"""),
     "pending-at-close": ("""
 void once(aiort_loop_t *loop)
 {

@@ -35,6 +35,8 @@ CHECKS = {
     "pending-at-close": ("task", "Tasks were pending when their loop was closed"),
     "unclosed-loop": ("handle", "Event loops were left unclosed"),
     "unclosed-transport": ("handle", "Transports were left open"),
+    "write-after-loss": ("handle", "Connections were written to after their loss"),
+    "accept-failed": ("handle", "Connections could not be accepted"),
     "unclosed-handle": ("handle", "Handles were still open at exit"),
     "handle-destroyed-active": ("handle", "Memory of open handles was freed"),
     "handle-reinitialized": ("handle", "Open handles were initialised again"),

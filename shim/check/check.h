@@ -36,6 +36,10 @@ void aiodebug_check_pending_at_close(aiort_loop_t *loop, size_t pending);
 void aiodebug_check_unclosed_loop(aiort_loop_t *loop, uint32_t trace);
 /* At exit: every loop nobody closed. */
 void aiodebug_check_unclosed_loops(void);
+/* A transport or a server that nobody closed. */
+void aiodebug_check_unclosed_transport(aiort_loop_t *loop, void *object);
+/* At exit: every one that is still open. */
+void aiodebug_check_unclosed_transports(void);
 /* In a signal handler. */
 void aiodebug_check_stack_overflow(const char *name, size_t size, const void *ucontext);
 

@@ -77,6 +77,14 @@ typedef enum {
        "a stream, server, pipe, process or datagram endpoint was left open",                       \
        "the last reference was dropped, or the program ended, without a close",                    \
        "close the transport on every path, errors included")                                       \
+    XX(WRITE_AFTER_LOSS, "write-after-loss", WARNING,                                              \
+       "a program went on writing to a connection that was lost or closed",                        \
+       "nobody looks whether the connection is still there while writing",                         \
+       "await aiort_stream_drain() after writing, and end when it returns an error")               \
+    XX(ACCEPT_FAILED, "accept-failed", ERROR,                                                      \
+       "a server could not take on a connection",                                                  \
+       "the process has no descriptor, or the machine no memory, left",                            \
+       "raise the limit (ulimit -n), close connections that are done with, or take fewer at once") \
     XX(PENDING_AT_CLOSE, "pending-at-close", INFO,                                                 \
        "tasks were still pending when their loop was closed",                                      \
        "the main coroutine returned before the tasks it had started",                              \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lives that end wrongly: futures completed twice, loops left open, tasks pending when their loop
- * closes, coroutines that run over their stack.
+ * Lives that end wrongly: futures completed twice, loops and transports left open, tasks pending
+ * when their loop closes, coroutines that run over their stack.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "../config.h"
 #include "../report/record.h"
 #include "../report/reporter.h"
+#include "../track/opened.h"
 #include "../track/runtime.h"
 #include "../track/stacks.h"
 #include "../track/unwind.h"
@@ -105,6 +106,29 @@ void aiodebug_check_unclosed_loops(void)
     if (aiodebug_config.resource) {
         aiodebug_loops_unclosed(aiodebug_check_unclosed_loop);
     }
+}
+
+void aiodebug_check_unclosed_transport(aiort_loop_t *loop, void *object)
+{
+    char repr[REPR_SIZE];
+
+    aiodebug_record_t *r = aiodebug_record_new(AIODEBUG_CHECK_UNCLOSED_TRANSPORT, 0);
+    if (!r) {
+        return;
+    }
+    aiodebug_repr(object, repr, sizeof(repr));
+    aiodebug_record_message(r, "ResourceWarning: unclosed transport %s", repr);
+    aiodebug_record_stack(r, AIODEBUG_ROLE_CREATED, aiodebug_aiort->trace(object), NULL);
+    aiodebug_record_object(r, aiodebug_aiort->kind(object) == AIORT_KIND_SERVER ? "server"
+                                                                               : "transport",
+                           aiodebug_aiort->id(object), object, "%s", repr);
+    aiodebug_record_loop(r, "%s", aiodebug_repr(loop, repr, sizeof(repr)));
+    aiodebug_record_submit(r);
+}
+
+void aiodebug_check_unclosed_transports(void)
+{
+    aiodebug_opened_each(aiodebug_check_unclosed_transport);
 }
 
 void aiodebug_check_stack_overflow(const char *name, size_t size, const void *ucontext)

@@ -14,6 +14,7 @@
 #include "../report/lookup.h"
 #include "../report/reporter.h"
 #include "../track/clock.h"
+#include "../track/opened.h"
 #include "../track/runtime.h"
 #include "../track/stacks.h"
 #include "../track/uv.h"
@@ -27,7 +28,9 @@ AIODEBUG_INTERPOSE void aiort_instrument_attach(const aiort_instrument_api_t *ap
     aiodebug_runtime_attach(api);
     aiodebug_uv_runtime_at((const void *)(uintptr_t)api->repr);
     aiodebug_at_exit(aiodebug_check_unclosed_loops);
+    aiodebug_at_exit(aiodebug_check_unclosed_transports);
     aiodebug_at_fork_child(aiodebug_loops_after_fork_child);
+    aiodebug_at_fork_child(aiodebug_opened_after_fork_child);
 }
 
 static inline bool at_work(void)
@@ -56,6 +59,19 @@ AIODEBUG_INTERPOSE void aiort_instrument_destroyed(aiort_kind_t kind, void *obje
 {
     if (at_work() && kind == AIORT_KIND_LOOP && aiodebug_loops_remove(object)) {
         aiodebug_check_unclosed_loop(object, aiodebug_aiort->trace(object));
+    }
+}
+
+/* Transports and servers. Asked for alone, since it costs a lock for each connection. */
+AIODEBUG_INTERPOSE void aiort_instrument_open(aiort_loop_t *loop, void *object, int open)
+{
+    if (!at_work() || !aiodebug_config.resource) {
+        return;
+    }
+    if (open > 0) {
+        aiodebug_opened_add(loop, object);
+    } else if (aiodebug_opened_remove(object) && open < 0) {
+        aiodebug_check_unclosed_transport(loop, object);
     }
 }
 

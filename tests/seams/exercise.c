@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,6 +57,22 @@ static void describe(aiort_loop_t *loop, aiort_task_t *task)
     aiort_task_print_stack(task, stdout);
 }
 
+/* open: a transport is made and closed. */
+static void connect_to_itself(void)
+{
+    aiort_stream_reader_t *reader;
+    aiort_stream_writer_t *writer;
+    int fds[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0 &&
+        aiort_open_socket(fds[0], NULL, &reader, &writer) == 0) {
+        aiort_stream_close(writer);
+        aiort_unref(reader);
+        aiort_unref(writer);
+        close(fds[1]);
+    }
+}
+
 static int run(void *arg, void **result)
 {
     aiort_loop_t *loop = (aiort_loop_t *)arg;
@@ -67,6 +84,7 @@ static int run(void *arg, void **result)
     aiort_call_soon(loop, failing_callback, NULL, NULL);
     aiort_sleep(0.01); /* scheduled, step, awaited, poll */
     describe(loop, task);
+    connect_to_itself();
     if (pthread_create(&thread, NULL, other_thread, loop) == 0)
         pthread_join(thread, NULL);
 
