@@ -26,6 +26,7 @@
 #include "check/uv.h"
 #include "config.h"
 #include "init.h"
+#include "interpose/interpose.h"
 #include "report/reporter.h"
 #include "report/sink.h"
 #include "report/symbols.h"
@@ -105,6 +106,7 @@ int aiodebug_exit_status(int status)
 static void last_of_all(int status, void *arg)
 {
     (void)arg;
+    aiodebug_epoll_at_exit();
     if (atomic_load(&aiodebug_state) != AIODEBUG_ON || !aiodebug_in_own_process() ||
         atomic_exchange(&leaving, true)) {
         return;

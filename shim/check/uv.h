@@ -33,6 +33,12 @@ void aiodebug_check_uv_turn(const aiodebug_uv_run_t *run, uint64_t ticks);
 /* Milliseconds as given to epoll_wait(); what it returned. */
 void aiodebug_check_uv_poll(const aiodebug_uv_run_t *run, int timeout, uint64_t ticks, int events);
 
+/* A turn of a libuv inside `module`, whose functions the shim does not see: between two polls, of
+ * which the first brought so many events. */
+void aiodebug_check_uv_hidden_turn(const char *module, uint64_t ns, int events);
+/* At exit: that there was such a one. */
+void aiodebug_check_uv_hidden(const char *module);
+
 /* uv_ownership.c. A call on a loop that runs in another thread. True: refuse it. `subject` NULL: on
  * the loop itself. */
 bool aiodebug_check_uv_thread(aiodebug_uv_loop_t *loop, const aiodebug_uv_subject_t *subject,

@@ -341,8 +341,12 @@ static void say_left(const heap_t *heap)
 {
     char repr[REPR_SIZE];
     bool request = heap->first.flags & AIODEBUG_UV_REQUEST;
-    aiodebug_record_t *r = aiodebug_record_new(
-        request ? AIODEBUG_CHECK_REQUEST_PENDING_AT_EXIT : AIODEBUG_CHECK_UNCLOSED_HANDLE, 0);
+    aiodebug_record_t *r;
+    if (request) {
+        r = aiodebug_record_new(AIODEBUG_CHECK_REQUEST_PENDING_AT_EXIT, 0);
+    } else {
+        r = aiodebug_record_new(AIODEBUG_CHECK_UNCLOSED_HANDLE, 0);
+    }
     if (!r) {
         return;
     }

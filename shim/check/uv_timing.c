@@ -8,6 +8,7 @@
 #include "../config.h"
 #include "../report/record.h"
 #include "../track/clock.h"
+#include "../track/stacks.h"
 #include "uv.h"
 
 enum { REPR_SIZE = 512 };
@@ -61,6 +62,31 @@ void aiodebug_check_uv_turn(const aiodebug_uv_run_t *run, uint64_t ticks)
     aiodebug_record_loop(r, "%s", repr);
     aiodebug_record_object(r, "uv_loop_t", 0, run->loop->uv, "%s", repr);
     aiodebug_record_key(r, (uintptr_t)run->dearest[0].cb);
+    aiodebug_record_submit(r);
+}
+
+void aiodebug_check_uv_hidden_turn(const char *module, uint64_t ns, int events)
+{
+    double seconds = (double)ns / 1e9;
+    aiodebug_record_t *r = aiodebug_record_new(AIODEBUG_CHECK_SLOW_ITERATION, 0);
+    aiodebug_record_message(r,
+                            "Loop iteration took %.3f seconds after %d event%s, in callbacks that "
+                            "cannot be seen: libuv is inside %s",
+                            seconds, events, events == 1 ? "" : "s", module);
+    aiodebug_record_seconds(r, seconds, aiodebug_config.slow_iteration);
+    aiodebug_record_stack(r, AIODEBUG_ROLE_CALL, r ? aiodebug_stack_capture() : 0,
+                          "The loop runs since (most recent call last):");
+    aiodebug_record_hint(r, "link the program with libuv.so, so that each callback is timed");
+    aiodebug_record_submit(r);
+}
+
+void aiodebug_check_uv_hidden(const char *module)
+{
+    aiodebug_record_t *r = aiodebug_record_new(AIODEBUG_CHECK_COUNT, AIODEBUG_LEVEL_INFO);
+    aiodebug_record_message(r,
+                            "libuv is inside %s, where its calls do not pass through the debug "
+                            "mode: of its loops only slow iterations were looked for",
+                            module);
     aiodebug_record_submit(r);
 }
 

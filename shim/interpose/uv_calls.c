@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What follows a long callback, and the poll: libuv's turn runs from one poll to the next.
- *
- * epoll_wait() and epoll_pwait() are timed when libuv calls them for a loop that the shim saw start.
- * After a poll that was not to wait the clock is not read: what it took is counted with the next
- * callback, which is less than a microsecond.
+ * uv_run(), what follows a long callback, and the turn, which runs from one poll (epoll.c) to the
+ * next.
  */
-#include <dlfcn.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "uv_wrap.h"
 
@@ -132,69 +127,32 @@ AIODEBUG_INTERPOSE int uv_run(uv_loop_t *uv, uv_run_mode mode)
 
 /* ---- The poll ---- */
 
-typedef int epoll_wait_t(int, struct epoll_event *, int, int);
-typedef int epoll_pwait_t(int, struct epoll_event *, int, int, const sigset_t *);
-
-static epoll_wait_t *real_epoll_wait;
-static epoll_pwait_t *real_epoll_pwait;
-
-__attribute__((constructor)) static void find_epoll(void)
-{
-    *(void **)&real_epoll_wait = dlsym(RTLD_NEXT, "epoll_wait");
-    *(void **)&real_epoll_pwait = dlsym(RTLD_NEXT, "epoll_pwait");
-}
-
-/* The run whose poll this is; NULL: not libuv's, or none that was seen to start. */
-static aiodebug_uv_run_t *polling(uintptr_t frame)
+aiodebug_uv_run_t *aiodebug_uv_polling(uintptr_t frame)
 {
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
     return self->run && frame < self->inside && self->run->frame >= self->inside ? self->run : NULL;
 }
 
-static void after_poll(aiodebug_uv_run_t *run, int timeout, int events)
+void aiodebug_uv_poll_begins(aiodebug_uv_run_t *run)
+{
+    end_turn(&aiodebug_uv_self, run);
+}
+
+/* After a poll that was not to wait the clock is not read: what it took is counted with the next
+ * callback, which is less than a microsecond. */
+void aiodebug_uv_poll_ended(aiodebug_uv_run_t *run, int timeout, int events)
 {
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
     if (timeout != 0) {
         int saved = errno;
         uint64_t now = aiodebug_ticks();
         int64_t took = (int64_t)(now - self->last);
+        self->last = now;
         if (took >= aiodebug_uv_notable_poll && !run->internal) {
-            aiodebug_check_uv_poll(run, timeout, took > 0 ? (uint64_t)took : 0,
-                                   events < 0 ? 0 : events);
+            aiodebug_check_uv_poll(run, timeout, (uint64_t)took, events < 0 ? 0 : events);
+            self->last = aiodebug_ticks();
         }
-        self->last = aiodebug_ticks();
         errno = saved;
     }
     begin_turn(self, run);
-}
-
-AIODEBUG_INTERPOSE int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
-{
-    if (!real_epoll_wait) {
-        find_epoll();
-    }
-    aiodebug_uv_run_t *run = polling((uintptr_t)__builtin_frame_address(0));
-    if (!run) {
-        return real_epoll_wait(epfd, events, max, timeout);
-    }
-    end_turn(&aiodebug_uv_self, run);
-    int n = real_epoll_wait(epfd, events, max, timeout);
-    after_poll(run, timeout, n);
-    return n;
-}
-
-AIODEBUG_INTERPOSE int epoll_pwait(int epfd, struct epoll_event *events, int max, int timeout,
-                                   const sigset_t *mask)
-{
-    if (!real_epoll_pwait) {
-        find_epoll();
-    }
-    aiodebug_uv_run_t *run = polling((uintptr_t)__builtin_frame_address(0));
-    if (!run) {
-        return real_epoll_pwait(epfd, events, max, timeout, mask);
-    }
-    end_turn(&aiodebug_uv_self, run);
-    int n = real_epoll_pwait(epfd, events, max, timeout, mask);
-    after_poll(run, timeout, n);
-    return n;
 }

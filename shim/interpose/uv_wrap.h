@@ -132,6 +132,14 @@ static inline void aiodebug_uv_call_begin(aiodebug_uv_call_t *call, const void *
     aiodebug_uv_call_t call __attribute__((unused, cleanup(aiodebug_uv_call_end)));                \
     aiodebug_uv_call_begin(&call, object, record, (aiodebug_uv_function_t)(cb), slot)
 
+/* ---- The poll, of epoll.c ---- */
+
+/* The run whose poll a call by this frame is; NULL: not libuv's, or of a run that was not seen. */
+aiodebug_uv_run_t *aiodebug_uv_polling(uintptr_t frame);
+void aiodebug_uv_poll_begins(aiodebug_uv_run_t *run);
+/* The timeout in milliseconds, and what epoll_wait() returned. Leaves errno as it was. */
+void aiodebug_uv_poll_ended(aiodebug_uv_run_t *run, int timeout, int events);
+
 /* ---- Threads ---- */
 
 /* The loop is inside uv_run() in another thread. */
