@@ -13,23 +13,35 @@
 /* What a submission has found out before the real call. */
 typedef struct {
     aiodebug_uv_record_t *record; /* NULL: not watched */
+    aiodebug_uv_record_t before;  /* of one that is pending already: as the record was */
     bool refused;
 } submission_t;
 
-/* A pending request that is submitted again loses its first record: libuv has lost it too. Whether
- * this is the loop's thread was asked already when the request is `on_handle`. */
+/* A pending request is submitted again. libuv has the new callback in it and may call that for both,
+ * or may have lost one: the record stays for as many callbacks as there may be, and nothing is said
+ * of this request any more. */
+static void submit_again(submission_t *submission, aiodebug_uv_loop_t *loop, uv_req_type type,
+                         aiodebug_uv_function_t cb, uint32_t created)
+{
+    aiodebug_uv_record_t *record = submission->record;
+    submission->before = *record;
+    record->flags |= AIODEBUG_UV_HALF;
+    record->size++;
+    record->loop = loop;
+    record->type = (uint8_t)type;
+    record->created = created;
+    record->cb[AIODEBUG_UV_CB] = cb;
+}
+
+/* Whether this is the loop's thread was asked already when the request is `on_handle`. */
 static submission_t submit(uv_req_t *req, const uv_loop_t *uv, uv_req_type type,
                            aiodebug_uv_function_t cb, const char *function, bool internal,
                            bool on_handle)
 {
     submission_t submission = {.record = aiodebug_uv_request(req)};
     aiodebug_uv_loop_t *loop = aiodebug_uv_loop_of(uv);
-    if (submission.record) {
-        if (!internal) {
-            aiodebug_check_uv_reused(submission.record, function);
-        }
-        aiodebug_uv_drop(submission.record);
-        submission.record = NULL;
+    if (submission.record && !internal && !(submission.record->flags & AIODEBUG_UV_HALF)) {
+        aiodebug_check_uv_reused(submission.record, function);
     }
     if (loop && aiodebug_uv_elsewhere(loop) && !internal && !on_handle) {
         aiodebug_uv_subject_t subject = {.object = req,
@@ -40,6 +52,10 @@ static submission_t submit(uv_req_t *req, const uv_loop_t *uv, uv_req_type type,
     }
     if (loop && !submission.refused) {
         uint32_t created = internal ? 0 : aiodebug_stack_capture();
+        if (__builtin_expect(submission.record != NULL, 0)) {
+            submit_again(&submission, loop, type, cb, created);
+            return submission;
+        }
         submission.record =
             aiodebug_uv_request_add(req, uv, type, created, internal ? AIODEBUG_UV_INTERNAL : 0);
         if (submission.record) {
@@ -52,7 +68,12 @@ static submission_t submit(uv_req_t *req, const uv_loop_t *uv, uv_req_type type,
 /* The call returned an error: no callback will come. */
 static void withdraw(uv_req_t *req, const submission_t *submission)
 {
-    if (submission->record && submission->record->object == req) {
+    if (!submission->record || submission->record->object != req) {
+        return;
+    }
+    if (submission->before.object) {
+        *submission->record = submission->before;
+    } else {
         aiodebug_uv_drop(submission->record);
     }
 }
@@ -70,7 +91,11 @@ static aiodebug_uv_record_t finish(uv_req_t *req)
         }
     }
     aiodebug_uv_record_t was = *record;
-    aiodebug_uv_drop(record);
+    if (__builtin_expect(record->size > 0, 0)) {
+        record->size--; /* it was submitted more than once */
+    } else {
+        aiodebug_uv_drop(record);
+    }
     return was;
 }
 

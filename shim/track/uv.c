@@ -394,6 +394,7 @@ aiodebug_uv_record_t *aiodebug_uv_request_add(uv_req_t *request, const uv_loop_t
     aiodebug_uv_record_t *record = loop ? take() : NULL;
     if (record) {
         fill(record, request, loop, type, created, flags | AIODEBUG_UV_REQUEST);
+        record->size = 0;
         request->reserved[5] = marked(record->number);
     }
     return record;

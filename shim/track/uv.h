@@ -53,7 +53,8 @@ enum {
     AIODEBUG_UV_REQUEST = 1 << 0,  /* not a handle */
     AIODEBUG_UV_INTERNAL = 1 << 1, /* libaiort's own: timed and checked there */
     AIODEBUG_UV_CLOSING = 1 << 2,
-    AIODEBUG_UV_HALF = 1 << 3,     /* its init failed half-way: nothing is sure */
+    AIODEBUG_UV_HALF = 1 << 3,     /* nothing is sure: the init failed half-way, the request was
+                                      submitted again */
     AIODEBUG_UV_FREED = 1 << 4,    /* its memory was given back: libuv may still use it */
     AIODEBUG_UV_CLOSED = 1 << 5,   /* over: of no record, only in what is said of it */
 };
@@ -77,7 +78,7 @@ typedef struct {
     uint32_t number;
     uint8_t type; /* uv_handle_type or uv_req_type */
     uint8_t flags;
-    uint16_t size; /* of the object */
+    uint16_t size; /* of the handle; of a request: how often it was submitted while pending */
 } aiodebug_uv_record_t;
 
 /* The number of the record of the handle that was initialised at this address, 0: none. Reads no
