@@ -48,7 +48,7 @@ function drawHelp() {
 function pageKey(event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || $('help').open) return;
   const target = event.target;
-  if (target.matches('input, select, textarea')) {
+  if (target.matches('input:not([type=checkbox]), select, textarea')) {
     if (event.key === 'Escape') target.blur();
     return;
   }
