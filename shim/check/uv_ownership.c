@@ -48,7 +48,10 @@ bool aiodebug_check_uv_thread(aiodebug_uv_loop_t *loop, const aiodebug_uv_subjec
         aiodebug_record_message(
             r,
             "Non-thread-safe operation invoked on an event loop other than the current one");
-        aiodebug_record_context(r, "function", "%s()", function);
+        aiodebug_record_context(r, "function", "%s()%s", function,
+                                aiodebug_config.thread == AIODEBUG_POLICY_ERROR
+                                    ? ", refused as AIODEBUG_THREAD=error asks"
+                                    : "");
         aiodebug_uv_loop_repr(loop, repr, sizeof repr);
         aiodebug_record_loop(r, "%s", repr);
         aiodebug_record_context(r, "loop", "%s", repr);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libuv/libuv#2791-like servers fork while they run: uv_loop_fork() in the child, which then uses
- * the loop as its own. See joyent/libuv#350 for what such a child should be able to print. Silent
- * in both.
+ * MagicStack/uvloop#33 and others have servers that fork their workers: uv_loop_fork() in the child, which then uses the
+ * loop as its own. Silent in both.
  *
  * @silent
  */
