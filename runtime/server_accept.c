@@ -93,6 +93,7 @@ static int on_client_done(aiort_future_t *task, void *arg)
                 .error = task->u.error,
                 .items = &item,
                 .nitems = 1,
+                .source_trace = client->server->base.object.trace,
             };
             aiort__report(task->object.loop, &report);
         }
