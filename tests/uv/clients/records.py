@@ -20,6 +20,7 @@ def read_expected(path):
     with open(path, encoding="utf-8") as file:
         lines = [line.rstrip("\n") for line in file if line.strip() and not line.startswith("#")]
     for line in lines:
+        line = line.removeprefix("? ")
         if len(line.split(None, 2)) < 3:
             sys.exit(f"{path}: not `slug pattern reason`: {line}")
     return lines
@@ -31,6 +32,10 @@ def names(record):
         for frame in stack["frames"]:
             yield frame["function"] or ""
             yield os.path.basename(frame["module"] or "")
+
+
+def matches(line, check, words):
+    return line[0] == check and fnmatch.filter(words, line[1])
 
 
 def tell(record):
@@ -59,8 +64,7 @@ def main():
             if not serious:
                 continue
             words = list(names(record))
-            why = [line for line in expected if line.split(None, 2)[0] == record["check"]
-                   and fnmatch.filter(words, line.split(None, 2)[1])]
+            why = [line for line in expected if matches(line.removeprefix("? ").split(None, 2), record["check"], words)]
             needed.update(why[:1])
             if not why:
                 tell(record)

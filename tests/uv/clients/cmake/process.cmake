@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+# Pipelines, limits of time, input and output files.
+execute_process(COMMAND printf "a\nb\nc\n" COMMAND sort -r COMMAND head -n 2 OUTPUT_VARIABLE out RESULTS_VARIABLE all)
+message("${out}${all}")
+execute_process(COMMAND sleep 30 TIMEOUT 0.1 RESULT_VARIABLE status)
+message("${status}")
+execute_process(COMMAND no-such-program RESULT_VARIABLE status)
+message("${status}")
+execute_process(COMMAND sh -c "cat; kill -9 $$" INPUT_FILE ${CMAKE_CURRENT_LIST_FILE} OUTPUT_FILE copy.txt RESULT_VARIABLE status)
+file(SIZE copy.txt size)
+file(SIZE ${CMAKE_CURRENT_LIST_FILE} original)
+if(NOT size EQUAL original)
+    message(FATAL_ERROR "${size} ${original}")
+endif()
+message("${status}")
