@@ -13,8 +13,7 @@ import sys
 import tempfile
 import time
 
-from . import Failure, filters, reader
-from . import export_samples as records
+from . import Failure, filters, reader, report_parallel
 from .report_data import Collector
 from .report_sources import Sources
 
@@ -52,7 +51,7 @@ def main(args):
         if not os.path.isdir(directory):
             raise Failure("%s: is no directory" % directory)
     collector = Collector(Sources(args.source, not args.no_source))
-    records.collect(logs, args, collector.add)
+    report_parallel.collect_all(logs, args, collector)
     data = collector.finish()
     data["logs"] = list(logs.names[:50])
     data["log_count"] = len(logs.names)

@@ -22,8 +22,9 @@ VERSION = 1
 GROUPS_MAX = 20000  # beyond: one more group of each check takes the rest
 DETAILED = 400  # groups with stacks on the page, the gravest
 LISTED = 3000  # groups on the page at all
+OTHER_PLACES = "(other places)"
 SAMPLES = 5  # of messages and objects in a group
-TRACES = 3  # different sets of stacks in a group
+TRACES, TRACES_KEPT = 3, 64  # different sets of stacks in a group: shown, and counted
 TEXT_MAX = 1200  # characters of one string
 BELIEVED = 1e9  # seconds; what claims to have lasted longer is damage
 STEPS = 8  # columns of a histogram for each factor of ten
@@ -73,6 +74,14 @@ def keep_unlike(kept, text):
         kept.append(text)
 
 
+def earliest(a, b):
+    return b if a is None else a if b is None else min(a, b)
+
+
+def latest(a, b):
+    return b if a is None else a if b is None else max(a, b)
+
+
 class Group:
     """The mistakes of one check at one place of one program."""
 
@@ -93,6 +102,18 @@ class Group:
         self.context = record.context
         self.processes, self.lanes = {}, {}
         self.frame = None
+
+    @classmethod
+    def empty(cls, like):
+        """A group of the same place with nothing in it, to be merged into."""
+        fresh = cls.__new__(cls)
+        fresh.check, fresh.place, fresh.program, fresh.level = like.check, like.place, like.program, like.level
+        fresh.weight = fresh.records = fresh.repeats = 0
+        fresh.first = fresh.last = None
+        fresh.seconds, fresh.times, fresh.blocked = array("d"), array("d"), 0.0
+        fresh.threshold, fresh.context, fresh.frame = like.threshold, like.context, like.frame
+        fresh.messages, fresh.objects, fresh.traces, fresh.processes, fresh.lanes = [], [], {}, {}, {}
+        return fresh
 
     def add(self, record, process, blocked):
         self.weight += record.weight
@@ -121,15 +142,46 @@ class Group:
         trace = record.trace
         if trace in self.traces:
             self.traces[trace] += 1
-        elif len(self.traces) < 64:
+        elif len(self.traces) < TRACES_KEPT:
             self.traces[trace] = 1
         self.processes[process] = self.processes.get(process, 0) + record.weight
 
+    def merge(self, other, lanes):
+        """Adds what was found later; lanes: the other's numbers of lanes -> ours."""
+        self.weight += other.weight
+        self.records += other.records
+        self.repeats += other.repeats
+        self.blocked += other.blocked
+        self.seconds.extend(other.seconds)
+        self.times.extend(other.times)
+        if LEVEL_RANK.get(other.level, 2) > LEVEL_RANK.get(self.level, 2):
+            self.level = other.level
+        if other.first is not None:
+            self.first = other.first if self.first is None else min(self.first, other.first)
+            self.last = other.last if self.last is None else max(self.last, other.last)
+        if other.threshold != self.threshold:
+            self.threshold = None
+        for text in other.messages:
+            if len(self.messages) < SAMPLES:
+                keep_unlike(self.messages, text)
+        for text in other.objects:
+            if len(self.objects) < SAMPLES:
+                keep_unlike(self.objects, text)
+        ours = {(t.stacks, t.errors, t.hint): t for t in self.traces}
+        for trace, n in other.traces.items():
+            known = ours.get((trace.stacks, trace.errors, trace.hint))
+            if known is not None:
+                self.traces[known] += n
+            elif len(self.traces) < TRACES_KEPT:
+                self.traces[trace] = n
+        for process, n in other.processes.items():
+            self.processes[process] = self.processes.get(process, 0) + n
+        for lane, n in other.lanes.items():
+            lane = lanes[lane]
+            self.lanes[lane] = self.lanes.get(lane, 0) + n
+
     def gravity(self):
         return (LEVEL_RANK.get(self.level, 2), self.blocked, self.weight)
-
-    def __hash__(self):
-        return id(self)
 
 
 class Collector:
@@ -158,7 +210,7 @@ class Collector:
         number = self.groups.get(key)
         if number is None:
             if len(self.order) >= GROUPS_MAX:
-                place = "(other places)"
+                place = OTHER_PLACES
                 key = (record.check, place, record.program)
                 number = self.groups.get(key)
                 if number is not None:
@@ -250,6 +302,41 @@ class Collector:
         if record.thread and record.thread != record.program:
             return "thread %s" % record.thread
         return "other threads"
+
+    def merge(self, other):
+        """Adds what another has collected of a later part of the logs."""
+        self.records += other.records
+        for process, (_, first, last, records) in other.processes.items():
+            known = self.processes.setdefault(process, [len(self.processes), None, None, 0])
+            known[1] = earliest(known[1], first)
+            known[2] = latest(known[2], last)
+            known[3] += records
+        self.first, self.last = earliest(self.first, other.first), latest(self.last, other.last)
+        numbers = []  # of the other's groups -> ours
+        lanes = self.timeline.merge_lanes(other.timeline)
+        for key, number in other.groups.items():
+            group = other.order[number]
+            mine = self.groups.get(key)
+            if mine is None and len(self.order) >= GROUPS_MAX:
+                key = (key[0], OTHER_PLACES, key[2])
+                mine = self.groups.get(key)
+            if mine is None:
+                mine = self.groups[key] = len(self.order)
+                fresh = Group.empty(group)
+                self.order.append(fresh)
+            self.order[mine].merge(group, lanes)
+            numbers.append(mine)
+        self.timeline.merge(other.timeline, lanes, numbers)
+        for tree, theirs in ((self.ran, other.ran), (self.made, other.made), (self.leaked, other.leaked)):
+            tree.merge(theirs)
+        for told, number in other.told.items():
+            self.told.setdefault(told, numbers[number])
+
+    def __getstate__(self):
+        """What goes from one process to another: without sources and what only serves while records come in."""
+        state = dict(self.__dict__)
+        del state["sources"], state["sampler"]
+        return state
 
     # ------------------------------------------------------------------------------------------------ the page
 

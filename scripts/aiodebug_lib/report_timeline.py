@@ -64,6 +64,28 @@ class Timeline:
         self.group.append(group)
         return number
 
+    def merge_lanes(self, other):
+        """The other's numbers of lanes -> ours; lanes that are not here yet are added."""
+        numbers = []
+        for key, theirs in other.lanes.items():
+            process, tid, thread, blocked, items = other.about[theirs]
+            number = self.lanes.get(key)
+            if number is None:
+                number = self.lanes[key] = len(self.about)
+                self.about.append([process, tid, thread, 0.0, 0])
+            self.about[number][3] += blocked
+            self.about[number][4] += items
+            numbers.append(number)
+        return numbers
+
+    def merge(self, other, lanes, groups):
+        """Adds the items of a later part."""
+        for mine, theirs in ((self.start, other.start), (self.length, other.length), (self.row, other.row),
+                             (self.rank, other.rank)):
+            mine.extend(theirs)
+        self.lane.extend(array("i", map(lanes.__getitem__, other.lane)))
+        self.group.extend(array("i", map(groups.__getitem__, other.group)))
+
     def choose_lanes(self):
         """The lanes that are drawn, those with most to show first chosen, then in the order of their first record."""
         order = sorted(range(len(self.about)), key=lambda n: (-self.about[n][3], -self.about[n][4], n))

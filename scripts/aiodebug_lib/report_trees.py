@@ -50,6 +50,21 @@ class Tree:
             child[0] += weight
             node = child
 
+    def merge(self, other):
+        stack = [(self.root, other.root)]
+        while stack:
+            mine, theirs = stack.pop()
+            mine[0] += theirs[0]
+            for name, child in theirs[1].items():
+                known = mine[1].get(name)
+                if known is None:
+                    mine[1][name] = child
+                else:
+                    stack.append((known, child))
+
+    def __getstate__(self):
+        return {"root": self.root, "names": {}}
+
     def threshold(self):
         """Below it nodes are left out, so that what is left has at most NODES_MAX nodes."""
         weights, stack = [], [self.root]
