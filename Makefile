@@ -8,6 +8,7 @@
 #   make demo      the documented bug programs, plain and under the shim
 #   make check     every test; its last line is "N passed, N failed"
 #   make bench     the costs, beside those of libuv, boost.context, State Threads and asyncio
+#   make bench-scripts   what scripts/aiodebug costs over a million records
 #   make install   DESTDIR, PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, DATADIR; uninstall undoes it
 #   make format | tidy | clean
 #
@@ -342,6 +343,10 @@ bench-programs: libs $(BENCH_BIN)
 
 bench: bench-programs
 	@$(TEST_ENV) tests/bench/run
+
+.PHONY: bench-scripts
+bench-scripts: libs
+	@$(TEST_ENV) $(PYTHON) tests/bench/scripts.py
 
 # ---------------------------------------------------------------------------------------------- install
 

@@ -461,6 +461,25 @@ def large(browser, scratch, records, how_many=100000):
           % (how_many, took, size / 1e6, opened, nodes, drawn))
 
 
+def in_parts(scratch, records):
+    """What several processes make of a log in parts is what one makes of the whole."""
+    log = os.path.join(scratch, "parts.jsonl")
+    logs.many(log, records, 45000, seed=3)  # two pieces
+    found = []
+    for processors in (set(list(os.sched_getaffinity(0))[:1]), os.sched_getaffinity(0)):
+        path = os.path.join(scratch, "parts.html")
+        aiodebug("report", log, "-o", path, preexec_fn=lambda: os.sched_setaffinity(0, processors))  # noqa: B023
+        with open(path, encoding="utf-8") as file:
+            data = file.read().split('id="data">')[1].split("</script>")[0]
+        data = json.loads(data)
+        data.pop("generated")
+        found.append(data)
+    expect(found[0]["records"] == 45000, found[0]["records"])
+    differs = [key for key in found[0] if found[0][key] != found[1][key]]
+    expect(not differs, "differ: %s" % differs)
+    os.unlink(log)
+
+
 def options(browser, scratch, log):
     """--title, --no-source, --check; status and messages for what is wrong."""
     url = report(scratch, log, "options.html", "--title", "nightly", "--no-source", "--check", "slow-callback")
