@@ -93,6 +93,9 @@ client() {
         watched "$scratch/with" "$@"
     done
     same "$name: no record that is not true" "" "$(cat "$scratch/said")"
+    # Everything that can be said is: each callback is slow, each poll is told, what is left open is counted.
+    watched "$scratch/with" AIODEBUG_SLOW_CALLBACK=0 AIODEBUG_LEVEL=DEBUG AIODEBUG_RESOURCE=1 AIODEBUG_FORMAT=text "$@"
+    same "$name: the same with all that can be logged" "$(outcome "$scratch/plain")" "$(outcome "$scratch/with")"
 }
 
 control() {
