@@ -31,6 +31,7 @@ static void on_read(uv_stream_t *client, ssize_t nread, const uv_buf_t *buf)
     (void)buf;
     if (nread == UV_EOF) {
         uv_close((uv_handle_t *)client, NULL); /* @closed */
+        must(uv_timer_start(&session.timeout, on_timeout, 0, 0));
     }
 }
 
@@ -44,7 +45,7 @@ int main(void)
     connect_pair(&session.client, &session.peer);
     must(uv_read_start((uv_stream_t *)&session.client, give_buffer, on_read));
     uv_close((uv_handle_t *)&session.peer, NULL);
-    must(uv_timer_start(&session.timeout, on_timeout, 20, 0));
+    must(uv_timer_start(&session.timeout, on_timeout, 60000, 0)); /* on_read() brings it forward */
     uv_run(&loop, UV_RUN_DEFAULT);
     finish(&loop);
     return 0;

@@ -39,7 +39,7 @@ int main(void)
     must(uv_loop_init(&loop));
     must(uv_tcp_init(&loop, &tcp)); /* @created */
     must(uv_timer_init(&loop, &timer));
-    must(uv_timer_start(&timer, reconnect, 1, 0));
+    must(uv_timer_start(&timer, reconnect, 0, 0));
     uv_close((uv_handle_t *)&tcp, NULL); /* @closed */
     uv_run(&loop, UV_RUN_DEFAULT);
     must(uv_loop_close(&loop));

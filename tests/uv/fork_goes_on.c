@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MagicStack/uvloop#33 and others have servers that fork their workers: uv_loop_fork() in the child, which then uses the
- * loop as its own. Silent in both.
+ * MagicStack/uvloop#33 and others have servers that fork their workers: uv_loop_fork() in the
+ * child, which then uses the loop as its own. Silent in both.
  *
  * @silent
  */

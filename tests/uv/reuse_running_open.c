@@ -23,6 +23,14 @@ static void open_other_end(void)
     close(fd);
 }
 
+static uv_sem_t begun;
+
+static void behind_it(uv_work_t *work)
+{
+    (void)work;
+    uv_sem_post(&begun);
+}
+
 static void on_fs(uv_fs_t *req)
 {
     if (req->result < 0) {
@@ -41,12 +49,16 @@ int main(void)
 {
     uv_loop_t loop;
     uv_fs_t req;
+    uv_work_t behind;
+    must(uv_sem_init(&begun, 0));
     if (!mkdtemp(path) || rmdir(path) != 0 || mkfifo(path, 0600) != 0) {
         return 3;
     }
     must(uv_loop_init(&loop));
     must(uv_fs_open(&loop, &req, path, O_RDONLY, 0, on_fs)); /* @scheduled */
-    uv_sleep(50);
+    must(uv_queue_work(&loop, &behind, behind_it, NULL));
+    uv_sem_wait(&begun);
+    uv_sleep(50); /* now the open waits in the pool */
 #ifdef FIXED
     uv_fs_t another;
     must(uv_fs_stat(&loop, &another, "/", on_fs));

@@ -9,11 +9,18 @@
 
 static uv_pipe_t client, peer;
 static uv_write_t req;
+static uv_sem_t closed;
+
+static void on_close(uv_handle_t *handle)
+{
+    (void)handle;
+    uv_sem_post(&closed);
+}
 
 static void encode_frame(uv_work_t *work)
 {
     (void)work;
-    uv_sleep(1);
+    uv_sem_wait(&closed); /* that is how long it takes */
 }
 
 static void send_frame(uv_work_t *work, int status)
@@ -35,12 +42,13 @@ int main(void)
 {
     uv_loop_t loop;
     uv_work_t work;
+    must(uv_sem_init(&closed, 0));
     must(uv_loop_init(&loop));
     must(uv_pipe_init(&loop, &client, 0)); /* @created */
     must(uv_pipe_init(&loop, &peer, 0));
     connect_pair(&client, &peer);
     must(uv_queue_work(&loop, &work, encode_frame, send_frame));
-    uv_close((uv_handle_t *)&client, NULL); /* @closed */
+    uv_close((uv_handle_t *)&client, on_close); /* @closed */
     uv_close((uv_handle_t *)&peer, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     must(uv_loop_close(&loop));
