@@ -264,6 +264,7 @@ void aiort__destroy(aiort__object_t *object)
     case AIORT_KIND_STREAM_WRITER:
     case AIORT_KIND_TRANSPORT:
     case AIORT_KIND_SERVER:
+    case AIORT_KIND_PROCESS:
         ((aiort__extended_t *)object)->destroy(object);
         return;
     }

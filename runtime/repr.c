@@ -390,6 +390,7 @@ static void put_repr(out_t *out, const void *object)
     case AIORT_KIND_STREAM_WRITER:
     case AIORT_KIND_TRANSPORT:
     case AIORT_KIND_SERVER:
+    case AIORT_KIND_PROCESS:
         put_extended(out, object);
         break;
     }

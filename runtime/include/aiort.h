@@ -159,7 +159,8 @@ typedef enum {
     AIORT_KIND_STREAM_READER = 17,
     AIORT_KIND_STREAM_WRITER = 18,
     AIORT_KIND_TRANSPORT = 19,
-    AIORT_KIND_SERVER = 20
+    AIORT_KIND_SERVER = 20,
+    AIORT_KIND_PROCESS = 21
 } aiort_kind_t;
 
 /*
@@ -1648,7 +1649,105 @@ AIORT_EXTERN int aiort_open_stdin_at(const aiort_site_t *site, size_t limit,
 AIORT_EXTERN int aiort_open_stdout_at(const aiort_site_t *site, int fd,
                                       aiort_stream_writer_t **writer);
 
-/* ---- 17. Instrumentation ----------------------------------------------------------------- */
+/* ---- 17. Subprocesses -------------------------------------------------------------------- */
+
+/*
+ * A child process with its standard streams.
+ *
+ *     aiort_process_options_t options = {.out = AIORT_PROCESS_PIPE};
+ *     aiort_process_t *process;
+ *     const char *text;
+ *     size_t n;
+ *     int status;
+ *     char *argv[] = {"date", "-u", NULL};
+ *     int err = aiort_create_subprocess_exec("date", argv, &options, &process);
+ *     if (!err) {
+ *         err = aiort_process_communicate(process, NULL, 0, &text, &n, NULL, NULL);
+ *         err = err ? err : aiort_process_wait(process, &status);
+ *         aiort_unref(process);
+ *     }
+ *
+ * The loop keeps a process until it has ended, with or without references. One that still runs when
+ * its loop is closed is killed, as Python's transport does; AIODEBUG_RESOURCE=1 says so.
+ */
+typedef struct aiort_process_s aiort_process_t; /* asyncio: subprocess.Process */
+
+/* What a standard stream of the child is: one of these, or a descriptor, which stays the caller's. */
+enum {
+    AIORT_PROCESS_INHERIT = 0,  /* the parent's own */
+    AIORT_PROCESS_PIPE = -1,    /* asyncio: PIPE */
+    AIORT_PROCESS_STDOUT = -2,  /* of .err: where .out goes. asyncio: STDOUT */
+    AIORT_PROCESS_DEVNULL = -3, /* asyncio: DEVNULL */
+};
+
+typedef struct {
+    int in, out, err;
+    size_t limit;       /* of the readers; 0: AIORT_STREAM_LIMIT */
+    const char *cwd;    /* NULL: the parent's */
+    char *const *env;   /* "NAME=value", the last NULL; NULL: the parent's */
+    int new_session;    /* 1: as setsid() */
+    unsigned uid, gid;  /* 0: the parent's */
+} aiort_process_options_t;
+
+/*
+ * Starts a program, which is searched in PATH; argv as in execvp(). options may be NULL. 0 with a
+ * new reference to *process; UV_ENOENT, UV_EACCES and their like when it cannot be started,
+ * UV_EINVAL, UV_EMFILE, UV_ENOMEM, AIORT_ENOLOOP. never suspends.
+ * asyncio: create_subprocess_exec()
+ */
+#define aiort_create_subprocess_exec(file, argv, options, process)                                 \
+    AIORT__CALL(int, aiort_create_subprocess_exec_at(AIORT_SITE(NULL), (file), (argv), (options),  \
+                (process)))
+AIORT_EXTERN int aiort_create_subprocess_exec_at(const aiort_site_t *site, const char *file,
+                                                 char *const *argv,
+                                                 const aiort_process_options_t *options,
+                                                 aiort_process_t **process);
+/* The same by "/bin/sh -c". Whatever comes from elsewhere is quoted by the caller. never suspends.
+ * asyncio: create_subprocess_shell() */
+#define aiort_create_subprocess_shell(command, options, process)                                   \
+    AIORT__CALL(int, aiort_create_subprocess_shell_at(AIORT_SITE(NULL), (command), (options),      \
+                (process)))
+AIORT_EXTERN int aiort_create_subprocess_shell_at(const aiort_site_t *site, const char *command,
+                                                  const aiort_process_options_t *options,
+                                                  aiort_process_t **process);
+
+AIORT_EXTERN int aiort_process_pid(const aiort_process_t *process);
+/* 1 and *status (may be NULL) when it has ended: its exit status, or the negative number of the
+ * signal that ended it; 0 while it runs. asyncio: Process.returncode */
+AIORT_EXTERN int aiort_process_returncode(const aiort_process_t *process, int *status);
+/* Its streams that are pipes, borrowed from the process; NULL. asyncio: Process.stdin, .stdout,
+ * .stderr */
+AIORT_EXTERN aiort_stream_writer_t *aiort_process_stdin(const aiort_process_t *process);
+AIORT_EXTERN aiort_stream_reader_t *aiort_process_stdout(const aiort_process_t *process);
+AIORT_EXTERN aiort_stream_reader_t *aiort_process_stderr(const aiort_process_t *process);
+
+/* Waits until it has ended: 0 and *status (may be NULL) as aiort_process_returncode(), or what
+ * aiort_await() says. A child that fills a pipe nobody reads never ends: see
+ * aiort_process_communicate(). SUSPENDS (not when it has ended). asyncio: Process.wait() */
+#define aiort_process_wait(process, status)                                                        \
+    AIORT__CALL(int, aiort_process_wait_at(AIORT_SITE(NULL), (process), (status)))
+AIORT_EXTERN int aiort_process_wait_at(const aiort_site_t *site, aiort_process_t *process,
+                                       int *status);
+/*
+ * Writes n bytes of input to its standard input and closes that, reads its standard output and error
+ * output to the end, all at once, and waits until it has ended. *out and *err get what came (may be
+ * NULL; NULL where there is no pipe), valid until the process is dropped or read from again. A child
+ * that does not read all of the input is no error. AIORT_EMISUSE while another task does this.
+ * SUSPENDS. asyncio: Process.communicate()
+ */
+#define aiort_process_communicate(process, input, n, out, out_size, err, err_size)                 \
+    AIORT__CALL(int, aiort_process_communicate_at(AIORT_SITE(NULL), (process), (input), (n),       \
+                (out), (out_size), (err), (err_size)))
+AIORT_EXTERN int aiort_process_communicate_at(const aiort_site_t *site, aiort_process_t *process,
+                                              const void *input, size_t n, const char **out,
+                                              size_t *out_size, const char **err,
+                                              size_t *err_size);
+/* UV_ESRCH when it has ended. never suspends. asyncio: Process.send_signal(), .terminate(), .kill() */
+AIORT_EXTERN int aiort_process_send_signal(aiort_process_t *process, int signum);
+AIORT_EXTERN int aiort_process_terminate(aiort_process_t *process);
+AIORT_EXTERN int aiort_process_kill(aiort_process_t *process);
+
+/* ---- 18. Instrumentation ----------------------------------------------------------------- */
 
 /*
  * The stable interface for tools. Each function below is exported, does nothing (returns 0), and is

@@ -119,8 +119,11 @@ void aiodebug_check_unclosed_transport(aiort_loop_t *loop, void *object)
     aiodebug_repr(object, repr, sizeof(repr));
     aiodebug_record_message(r, "ResourceWarning: unclosed transport %s", repr);
     aiodebug_record_stack(r, AIODEBUG_ROLE_CREATED, aiodebug_aiort->trace(object), NULL);
-    aiodebug_record_object(r, aiodebug_aiort->kind(object) == AIORT_KIND_SERVER ? "server"
-                                                                               : "transport",
+    aiort_kind_t kind = aiodebug_aiort->kind(object);
+    aiodebug_record_object(r,
+                           kind == AIORT_KIND_SERVER    ? "server"
+                           : kind == AIORT_KIND_PROCESS ? "process"
+                                                        : "transport",
                            aiodebug_aiort->id(object), object, "%s", repr);
     aiodebug_record_loop(r, "%s", aiodebug_repr(loop, repr, sizeof(repr)));
     aiodebug_record_submit(r);
