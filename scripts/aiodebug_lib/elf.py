@@ -22,11 +22,11 @@ class Elf:
     library; build_id: in hexadecimal, or None."""
 
     def __init__(self, path):
-        try:
-            with open(path, "rb") as file:
+        with open(path, "rb") as file:
+            try:
                 self.read(file)
-        except (struct.error, ValueError, OverflowError) as error:
-            raise NotElf(str(error)) from None
+            except (struct.error, ValueError, OverflowError, OSError) as error:
+                raise NotElf(str(error)) from None
 
     def read(self, file):
         start = file.read(64)

@@ -7,7 +7,6 @@ shell has it for an interrupt and a pipe that nobody reads any more.
 
 import argparse
 import importlib
-import importlib.util
 import os
 import sys
 
@@ -21,9 +20,19 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=26, width=min(100, int(os.environ.get("COLUMNS") or 100) - 2))
 
 
+class TopFormatter(Formatter):
+    """Names and their help on one line; argparse counts too little for commands."""
+
+    def __init__(self, prog):
+        super().__init__(prog)
+        self._action_max_length = 15
+
+
 class Parser(argparse.ArgumentParser):
+    command = None  # that the words after it are for
+
     def error(self, message):
-        self.exit(2, "aiodebug: %s\nTry '%s --help'.\n" % (message, self.prog))
+        self.exit(2, "aiodebug: %s\nTry '%s --help'.\n" % (message, " ".join(filter(None, (self.prog, self.command)))))
 
 
 def module_of(name):
@@ -32,7 +41,7 @@ def module_of(name):
 
 def make_parser(wanted=None, shim=""):
     """The parser for all subcommands, or for the wanted one only, which is quicker."""
-    parser = Parser(prog="aiodebug", formatter_class=Formatter,
+    parser = Parser(prog="aiodebug", formatter_class=TopFormatter,
                     description="Runs a program in libaiodebug's debug mode, and makes sense of what it logged.",
                     epilog="examples:\n"
                            "  aiodebug run -- ./app                 run it, log into a file, say what was found\n"
@@ -42,8 +51,6 @@ def make_parser(wanted=None, shim=""):
     parser.add_argument("--version", action="version", version="aiodebug " + VERSION)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
     for name in [wanted] if wanted else COMMANDS:
-        if importlib.util.find_spec("." + COMMANDS[name], __package__) is None:
-            continue
         module = module_of(name)
         if hasattr(module, "INSTALLED_SHIM"):
             module.INSTALLED_SHIM = shim
@@ -71,6 +78,7 @@ def main(argv, shim=""):
                                            __package__).main(argv[1:], shim)
         wanted = argv[0] if argv and argv[0] in COMMANDS else None
         parser = make_parser(wanted, shim)
+        parser.command = wanted
         args = parser.parse_args(argv)
         if not args.command:
             parser.print_help()

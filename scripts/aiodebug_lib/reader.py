@@ -346,6 +346,9 @@ class LogFile:
         try:
             for line, last in self.lines(self.blocks(fd)):
                 if line is None:
+                    record = parser.finish()  # each is written at once: it has ended, though none has begun yet
+                    if record:
+                        yield record
                     yield None
                     continue
                 anything = True

@@ -187,8 +187,7 @@ class Page:
         for title, table, name in (("By log", tally.logs, log_name), ("By process", tally.processes, process_name),
                                    ("By thread", tally.threads, thread_name), ("By loop", tally.loops, loop_name)):
             # Where each process has one thread, or one loop, a second table would say the same.
-            if len(table) > 1 and (table is tally.logs or table is tally.processes or
-                                   len(table) != len(tally.processes)):
+            if len(table) > 1 and (table is tally.logs or table is tally.processes or several(table)):
                 self.party(title, table, name)
 
     def party(self, title, table, name):
@@ -202,6 +201,11 @@ class Page:
         self.screen.heading(title + ("" if len(shown) == len(top) else ": the top %d of %s" % (
             len(shown), terminal.number(len(top)))))
         self.screen.table(["count", "seconds", title[3:], "checks"], rows, (2, 3))
+
+
+def several(table):
+    """Whether any process has more than one of these."""
+    return len({(key[:2], key[-1]) for key in table}) < len(table)
 
 
 def day(tally):

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -44,52 +45,59 @@ def main(args):
         raise Failure("%s is not to be found: install binutils or elfutils" % (args.tool or "addr2line"))
     if args.output and args.log != "-" and os.path.exists(args.output) and os.path.samefile(args.log, args.output):
         raise Failure("%s: cannot be read and written at the same time" % args.output)
-    with spooled(args.log) as log:
-        namer = Namer(Finder(args.debug_dir + ["/usr/lib/debug"], args.sysroot), tool)
-        for line in log:
-            for key in unnamed(line):
-                namer.want(*key)
-        namer.ask()
-        log.seek(0)
-        output = open(args.output, "wb") if args.output else sys.stdout.buffer
-        try:
-            for line in log:
-                output.write(named(line, namer))
-            output.flush()
-        finally:
-            if args.output:
-                output.close()
+    log = Spool(args.log)
+    namer = Namer(Finder(args.debug_dir + ["/usr/lib/debug"], args.sysroot), tool)
+    for line in log.lines():
+        for key in unnamed(line):
+            namer.want(*key)
+    namer.ask()
+    log.file.damage.tell()
+    output = open(args.output, "wb") if args.output else sys.stdout.buffer
+    try:
+        for line in log.lines():
+            output.write(named(line, namer))
+        output.flush()
+    finally:
+        if args.output:
+            output.close()
     namer.tell()
     return 0
 
 
-def spooled(path):
-    """The log as a file that can be read twice."""
-    if path == "-":
-        source = sys.stdin.buffer
-    else:
+class Spool:
+    """The lines of a log, as often as they are asked for. What can be read only once, or is compressed, is copied.
+    Runs of zero bytes and lines longer than any record are left out, and said to be damage."""
+
+    def __init__(self, path):
+        self.path = path
+        self.copy = None
+        self.file = self.open()
+
+    def open(self):
+        return reader.LogFile(self.path, reader.Damage())
+
+    def lines(self):
+        """Each with its newline."""
+        if self.copy:
+            self.copy.seek(0)
+            yield from self.copy
+            return
+        file = self.file = self.open()
+        fd = file.open()
+        keep = None if self.seekable(fd) else tempfile.TemporaryFile()
         try:
-            source = open(path, "rb")
-        except OSError as error:
-            raise Failure("%s: %s" % (path, error.strerror)) from None
-        if os.path.isdir(path):
-            raise Failure("%s: is a directory" % path)
-        start = source.read(2)
-        source.seek(0)
-        if start != b"\x1f\x8b":
-            return source
-    copy = tempfile.TemporaryFile()
-    file = reader.LogFile(path, reader.Damage())
-    fd = file.open()
-    try:
-        for block in file.blocks(fd):
-            copy.write(block)
-    finally:
-        if path != "-":
-            os.close(fd)
-    file.damage.tell()
-    copy.seek(0)
-    return copy
+            for line, _ in file.lines(file.blocks(fd)):
+                line = line.lstrip(b"\0") + b"\n"
+                if keep:
+                    keep.write(line)
+                yield line
+        finally:
+            if self.path != "-":
+                os.close(fd)
+        self.copy = keep
+
+    def seekable(self, fd):
+        return self.path != "-" and stat.S_ISREG(os.fstat(fd).st_mode) and os.pread(fd, 2, 0) != b"\x1f\x8b"
 
 
 # ------------------------------------------------------------------------------------------------ lines of the log

@@ -163,7 +163,7 @@ class Tally(Span):
         group = self.groups.get(key)
         time = line[TIME_START:TIME_END]
         if group is None:
-            record = IDENTITY.fullmatch(identity) and self.decoder.decode(line)
+            record = IDENTITY.fullmatch(identity) and self.new_record(line)
             if not record or record.when is None:
                 return False
             record.source = source
@@ -190,6 +190,12 @@ class Tally(Span):
         except (ValueError, RecursionError):
             return None
 
+    def new_record(self, line):
+        try:
+            return self.decoder.decode(line)
+        except ValueError:
+            return None
+
     def named(self, message):
         """The part of a message that names a place, as model.place() finds it. Messages differ in numbers, that
         part does not."""
@@ -210,8 +216,8 @@ class Tally(Span):
         """Counts a record that was decoded anyway."""
         if self.filters and not self.filters.wants(record):
             return
-        key = (record.source, record.pid, record.tid, record.level, record.check, record.loop, record.trace,
-               place(record), record.program)
+        key = (record.source, record.pid, record.tid, record.thread, record.level, record.check, record.loop,
+               record.trace, place(record), record.program)
         group = self.groups.get(key)
         if group is None:
             group = self.new_group(key, record)

@@ -8,7 +8,7 @@ for one.
 
 import re
 
-from .model import Frame, Record, Stack, Trace, epoch
+from .model import NO_TRACE, Frame, Record, Stack, Trace, epoch
 
 HEADER = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) (.*?)\[(\d+)\] (DEBUG|INFO|WARNING|ERROR|CRITICAL)"
                     r":aiodebug:(.*)", re.A)
@@ -20,6 +20,7 @@ CONTEXT = re.compile(r"([A-Za-z_][\w -]{0,40}): (.*)$", re.S)
 TITLE = re.compile(r"(.*\(most recent call last\)):?$")
 TOOK = re.compile(r"\b(?:took|for|waited|been running for) (\d+(?:\.\d+)?) seconds\b")
 FRAMES_MAX = 4096
+SEEN_MAX = 1000  # mistakes whose stacks are kept for the line that counts their repeats
 
 ROLES = {
     "Object created at": "created", "Called at": "call", "Handle created at": "scheduled", "Closed at": "closed",
@@ -49,6 +50,7 @@ class Parser:
         self.source = source
         self.foreign = 0  # lines that are of no record
         self.record = None
+        self.seen = {}
 
     def feed(self, line, number):
         header = HEADER.match(line)
@@ -138,14 +140,24 @@ class Parser:
         slug = SLUG.match(r.message)
         if slug:
             r.message, r.check = slug.groups()
-        took = TOOK.search(r.message)
-        if took:
-            r.seconds = float(took[1])
         r.note_repeats()
+        took = TOOK.search(r.message)
         if r.repeats:
             r.weight = r.repeats
+        elif took:
+            r.seconds = float(took[1])
         r.loop = r.context.get("loop")
         if self.stacks or self.errors or self.hint:
             r.trace = Trace(tuple(Stack(role, title, tuple(frames)) for role, title, frames in self.stacks),
                             tuple(self.errors), self.hint)
+        self.share(r)
         return r
+
+    def share(self, r):
+        """A count of repeats is one line without stacks: it gets those of the first that it counts."""
+        key = (r.program, r.pid, r.check, r.message)
+        if r.repeats:
+            if r.trace is NO_TRACE:
+                r.trace = self.seen.get(key, NO_TRACE)
+        elif r.trace.stacks and (key in self.seen or len(self.seen) < SEEN_MAX):
+            self.seen.setdefault(key, r.trace)
