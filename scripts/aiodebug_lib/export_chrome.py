@@ -1,31 +1,41 @@
 # SPDX-License-Identifier: MIT
 """Chrome's trace events, for Perfetto and chrome://tracing.
 
-What took time on a loop's thread is a complete event ("X") of that thread; such events may only lie beside or inside
-one another, so an end that sticks out of the one around it by rounding is drawn in. Everything else is an instant.
-A task is an asynchronous event from its first record to its last, with an instant for each record between; so are
-jobs that waited for the pool, which overlap.
+What took time on a loop's thread is a complete event ("X") of that thread. Such events may only lie beside or inside
+one another; records come in the order of their ends, so an event that begins inside an earlier one by an error of the
+clock is made to begin with it. Everything else is an instant. A task is an asynchronous event from its first record
+to its last, with an instant for each record; so are jobs that waited for the pool, which overlap.
+
+Events are written as they come, to a file of their own, so that a million of them need little memory. Times are
+microseconds since 1970.
 """
 
 import json
+import shutil
+import tempfile
 
 from .export_samples import callback_frame, process_of
-from .report_words import ROW_OF, MARKS, ROWS, family
+from .report_words import MARKS, ROW_OF, ROWS, family
 
 HANG, POOL = ROW_OF["loop-hang"], ROW_OF["threadpool-saturated"]
+TEXT_MAX = 500
+BELIEVED = 1e9  # seconds
+KEPT = 4096  # events remembered of each thread
 
 
 class Writer:
     def __init__(self, args):
-        self.processes = {}  # process -> number in the trace
-        self.used = set()
+        self.processes, self.used = {}, set()  # process -> number in the trace
         self.threads = {}  # (process, tid) -> number
-        self.spans = {}  # (process, thread) -> [[start, end, name, category, arguments]]
-        self.events = []
-        self.tasks = {}  # (process, task) -> [first, last, name, [(when, name, level)]]
-        self.hangs = {}  # (process, thread) -> the span that is growing
-        self.asynchronous = 0
-        self.start = None
+        self.spans = {}  # thread -> [(begin, end)] that lie beside one another
+        self.hangs = {}  # thread -> the event that still grows
+        self.tasks = {}  # (process, task) -> [number, begin, last, name, thread]
+        self.pairs = 0
+        self.spool = tempfile.TemporaryFile()
+        self.encode = json.JSONEncoder(separators=(",", ":")).encode
+
+    def emit(self, **event):
+        self.spool.write(self.encode(event).encode() + b",\n")
 
     def process(self, record):
         key = process_of(record)
@@ -39,7 +49,7 @@ class Writer:
             name = record.program or "?"
             if record.pid is not None and record.pid != number:
                 name += " (process %d)" % record.pid
-            self.events.append({"ph": "M", "name": "process_name", "pid": number, "tid": 0, "args": {"name": name}})
+            self.emit(ph="M", name="process_name", pid=number, tid=0, args={"name": name})
         return number
 
     def thread(self, record, pid):
@@ -47,38 +57,36 @@ class Writer:
         number = self.threads.get(key)
         if number is None:
             number = self.threads[key] = record.tid if record.tid is not None and 0 < record.tid < 1 << 31 else 1
-            name = record.thread or "thread %s" % number
-            self.events.append({"ph": "M", "name": "thread_name", "pid": pid, "tid": number, "args": {"name": name}})
+            self.emit(ph="M", name="thread_name", pid=pid, tid=number,
+                      args={"name": record.thread or "thread %s" % number})
         return number
 
-    def name(self, record):
-        frame = callback_frame(record) if record.object or record.check in ROW_OF else None
+    @staticmethod
+    def name(record):
         if record.check == "slow-poll":
             return "poll"
-        if frame and frame.function:
-            return frame.function
-        return record.check or record.message[:80]
+        frame = callback_frame(record)
+        return frame.function if frame and frame.function else record.check or "report"
 
     def arguments(self, record):
-        value = {"check": record.check, "level": record.level, "message": record.message[:500]}
+        value = {"check": record.check, "level": record.level, "message": record.message[:TEXT_MAX]}
         if record.object and record.object.repr:
-            value["object"] = record.object.repr[:500]
+            value["object"] = record.object.repr[:TEXT_MAX]
         if record.threshold is not None:
             value["threshold"] = record.threshold
         if record.count != 1:
             value["count"] = record.count
-        for stack in record.trace.stacks[:4]:
-            value["stack: " + stack.role] = self.stack(record.trace, stack)
+        memo = record.trace.memo
+        if "chrome" not in memo:
+            memo["chrome"] = [("stack: " + s.role, "\n".join(self.line(f) for f in reversed(s.frames[-12:])))
+                              for s in record.trace.stacks[:4]]
+        value.update(memo["chrome"])
         return value
 
     @staticmethod
-    def stack(trace, stack):
-        key = ("chrome", id(stack))
-        if key not in trace.memo:
-            lines = ["%s (%s:%s)" % (f.function or "??", f.file or f.module or "?", f.line if f.line is not None else "?")
-                     for f in reversed(stack.frames[-12:])]
-            trace.memo[key] = "\n".join(lines)
-        return trace.memo[key]
+    def line(frame):
+        return "%s (%s:%s)" % (frame.function or "??", frame.file or frame.module or "?",
+                               frame.line if frame.line is not None else "?")
 
     def add(self, record):
         if record.when is None or record.repeats is not None:
@@ -86,82 +94,81 @@ class Writer:
         pid = self.process(record)
         tid = self.thread(record, pid)
         row = ROW_OF.get(record.check, MARKS)
-        seconds = record.seconds if record.seconds is not None and record.seconds >= 0 else None
-        end = record.when * 1e6
-        begin = end - (seconds or 0) * 1e6
-        if self.start is None or begin < self.start:
-            self.start = begin
+        seconds = record.seconds if record.seconds is not None and 0 <= record.seconds < BELIEVED else None
+        end = round(record.when * 1e6)
+        begin = max(0, end - round((seconds or 0) * 1e6))
         if row == MARKS or seconds is None:
-            self.events.append({"ph": "i", "s": "t", "name": record.check or "report", "cat": family(record.check),
-                                "pid": pid, "tid": tid, "ts": end, "args": self.arguments(record)})
+            self.emit(ph="i", s="t", name=record.check or "report", cat=family(record.check), pid=pid, tid=tid, ts=end,
+                      args=self.arguments(record))
         elif row == POOL:
-            self.pair(pid, tid, "wait for the pool", "pool", begin, end, self.arguments(record))
+            number = self.pair("b", None, "wait for the pool", "pool", pid, tid, begin, self.arguments(record))
+            self.pair("e", number, "wait for the pool", "pool", pid, tid, end)
         else:
-            self.span(record, row, (pid, tid), begin, end)
+            event = [begin, end, self.name(record), ROWS[row][0], self.arguments(record)]
+            if row != HANG:
+                self.flush(pid, tid)
+                self.span(pid, tid, event)
+            else:
+                self.hang(pid, tid, event)
         if record.object and record.object.kind == "task" and (record.object.id or record.object.address):
             self.task(record, pid, tid, begin, end)
 
-    def span(self, record, row, key, begin, end):
-        spans = self.spans.setdefault(key, [])
-        if row == HANG:
-            # Told again and again while it lasts: one event that grows.
-            known = self.hangs.get(key)
-            if known and abs(known[0] - begin) < max(5e4, 0.02 * (end - begin)):
-                known[1] = max(known[1], end)
-                return
-        span = [begin, end, self.name(record), ROWS[row][0], self.arguments(record)]
-        if row == HANG:
-            self.hangs[key] = span
-        spans.append(span)
+    def hang(self, pid, tid, event):
+        """Told again and again while it lasts: one event that grows."""
+        known = self.hangs.get((pid, tid))
+        if known and abs(known[0] - event[0]) < max(50000, 0.02 * (event[1] - event[0])):
+            known[1] = max(known[1], event[1])
+            return
+        self.flush(pid, tid)
+        self.hangs[pid, tid] = event
+
+    def flush(self, pid, tid):
+        event = self.hangs.pop((pid, tid), None)
+        if event:
+            self.span(pid, tid, event)
+
+    def span(self, pid, tid, event):
+        begin, end, name, category, arguments = event
+        known = self.spans.setdefault((pid, tid), [])
+        while known and known[-1][1] > begin:
+            last = known.pop()
+            begin, end = min(begin, last[0]), max(end, last[1])
+        known.append((begin, end))
+        if len(known) > 2 * KEPT:
+            del known[:KEPT]
+        self.emit(ph="X", name=name, cat=category, pid=pid, tid=tid, ts=begin, dur=end - begin, args=arguments)
 
     def task(self, record, pid, tid, begin, end):
         key = (pid, record.object.id or record.object.address)
         known = self.tasks.get(key)
         if known is None:
-            name = record.object.repr or "task"
-            quoted = name.split("name='", 1)
+            quoted = (record.object.repr or "").split("name='", 1)
             name = quoted[1].split("'", 1)[0] if len(quoted) == 2 else "task"
-            known = self.tasks[key] = [begin, end, name, tid, []]
-        known[0], known[1] = min(known[0], begin), max(known[1], end)
-        known[4].append((end, record.check or "report", record.message[:300]))
+            number = self.pair("b", None, name, "task", pid, tid, begin, {})
+            known = self.tasks[key] = [number, begin, end, name, tid]
+        known[2] = end = max(known[2], end)
+        self.pair("n", known[0], record.check or "report", "task", pid, known[4], end,
+                  {"message": record.message[:TEXT_MAX]})
 
-    def pair(self, pid, tid, name, category, begin, end, arguments, inner=()):
-        """An asynchronous event, from begin to end."""
-        self.asynchronous += 1
-        common = {"cat": category, "id": "0x%x" % self.asynchronous, "pid": pid, "tid": tid}
-        self.events.append({"ph": "b", "name": name, "ts": begin, "args": arguments, **common})
-        for when, what, message in inner:
-            self.events.append({"ph": "n", "name": what, "ts": when, "args": {"message": message}, **common})
-        self.events.append({"ph": "e", "name": name, "ts": end, **common})
-
-    def finish(self):
-        for (pid, tid), spans in self.spans.items():
-            spans.sort(key=lambda s: (s[0], -s[1]))
-            around = []  # ends of the events that are open
-            for begin, end, name, category, arguments in spans:
-                while around and around[-1] <= begin:
-                    around.pop()
-                if around:
-                    end = min(end, around[-1])
-                around.append(end)
-                self.events.append({"ph": "X", "name": name, "cat": category, "pid": pid, "tid": tid, "ts": begin,
-                                    "dur": end - begin, "args": arguments})
-        for (pid, _), (begin, end, name, tid, inner) in self.tasks.items():
-            self.pair(pid, tid, name, "task", begin, end, {}, inner)
-        self.spans, self.tasks = {}, {}
+    def pair(self, phase, number, name, category, pid, tid, when, arguments=None):
+        """A part of an asynchronous event; its number, a new one when there is none yet."""
+        if number is None:
+            self.pairs += 1
+            number = self.pairs
+        event = {"ph": phase, "name": name, "cat": category, "id": "0x%x" % number, "pid": pid, "tid": tid, "ts": when}
+        if arguments is not None:
+            event["args"] = arguments
+        self.emit(**event)
+        return number
 
     def write(self, out):
-        self.finish()
-        # Small numbers keep their microseconds: viewers read them as doubles or 64 bit integers of nanoseconds.
-        start = self.start or 0.0
-        out.write(b'{"displayTimeUnit":"ms","otherData":{"exporter":"aiodebug","start":%s},"traceEvents":[\n'
-                  % json.dumps(round(start / 1e6, 6)).encode())
-        encode = json.JSONEncoder(separators=(",", ":")).encode
-        for i, event in enumerate(self.events):
-            if "ts" in event:
-                event["ts"] = round(event["ts"] - start, 3)
-            if "dur" in event:
-                event["dur"] = round(event["dur"], 3)
-            out.write(b",\n" if i else b"")
-            out.write(encode(event).encode())
+        for pid, tid in list(self.hangs):
+            self.flush(pid, tid)
+        for (pid, _), (number, _, last, name, tid) in self.tasks.items():
+            self.pair("e", number, name, "task", pid, tid, last)
+        out.write(b'{"displayTimeUnit":"ms","traceEvents":[\n')
+        self.spool.seek(0)
+        shutil.copyfileobj(self.spool, out, 1 << 20)
+        # Ends the list, whose events all end in a comma.
+        out.write(self.encode({"ph": "M", "name": "exporter", "pid": 0, "tid": 0, "args": {"name": "aiodebug"}}).encode())
         out.write(b"\n]}\n")

@@ -4,13 +4,15 @@
 
 The records are those of a real run of tests/scriptspage/workshop.c under the shim, again and again with times and
 durations of their own. Each subcommand is run once; memory is the most that its processes had together (PSS, so that
-what they share counts once). Fails when summary or report is over its limit: seconds of wall time on two idle
-processors. AIODEBUG_BENCH_RECORDS: another number of records; limits are then only printed.
+what they share counts once). Fails when summary or report is over its limit. Limits are seconds on two processors that
+have nothing else to do; on a busy machine the time that the processors worked for it, halved, is held to them instead.
+AIODEBUG_BENCH_RECORDS: another number of records; limits are then only printed.
 
 usage: BUILD=build/gcc scripts.py
 """
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -67,8 +69,14 @@ def memory(pid):
     return total / 1024
 
 
+def worked():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def measure(arguments):
-    start = time.monotonic()
+    """Seconds on the clock, seconds of all processors, megabytes."""
+    start, before = time.monotonic(), worked()
     process = subprocess.Popen([sys.executable, os.path.join(ROOT, "scripts/aiodebug"), *arguments],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     most = 0
@@ -77,7 +85,7 @@ def measure(arguments):
         time.sleep(0.05)
     if process.returncode:
         sys.exit("aiodebug %s: status %d" % (" ".join(arguments), process.returncode))
-    return time.monotonic() - start, most
+    return time.monotonic() - start, worked() - before, most
 
 
 def main():
@@ -88,12 +96,16 @@ def main():
         logs.many(log, records, RECORDS)
         print("%d records, %.0f MB, %d processors, load %.1f" %
               (RECORDS, os.path.getsize(log) / 1e6, len(os.sched_getaffinity(0)), os.getloadavg()[0]))
-        print("%-20s %9s %9s %12s %10s" % ("", "seconds", "limit", "megabytes", "limit"))
+        busy = os.getloadavg()[0] > 1.5  # generating them was 1
+        print("%-20s %8s %8s %8s %10s %8s" % ("", "seconds", "of CPU", "limit", "megabytes", "limit"))
         for name, arguments, seconds, megabytes in MEASURED:
-            took, most = measure([{"LOG": log, "OUT": out}.get(a, a) for a in arguments])
-            print("%-20s %9.1f %9s %12.0f %10s" % (name, took, seconds or "", most, megabytes or ""), flush=True)
-            if RECORDS == 1000000 and (seconds and took > seconds or megabytes and most > megabytes):
+            took, used, most = measure([{"LOG": log, "OUT": out}.get(a, a) for a in arguments])
+            print("%-20s %8.1f %8.1f %8s %10.0f %8s" % (name, took, used, seconds or "", most, megabytes or ""), flush=True)
+            judged = used / 2 if busy else took
+            if RECORDS == 1000000 and (seconds and judged > seconds or megabytes and most > megabytes):
                 over.append(name)
+    if busy:
+        print("the machine is busy: half the seconds of CPU were held to the limits")
     for name in over:
         print("over its limit: %s" % name)
     return 1 if over else 0

@@ -128,7 +128,7 @@ def chrome(scratch, log, records):
         expect(e["ph"] in "MXibne", e)
         if e["ph"] == "M":
             continue
-        expect(e["ts"] >= 0 and (e["pid"], e["tid"]) in names and e["name"], e)
+        expect(e["ts"] > 1.7e15 and (e["pid"], e["tid"]) in names and e["name"], e)
         key = (e.get("cat"), e.get("id"))
         if e["ph"] == "b":
             expect(key not in open_pairs, "%s begins twice" % (key,))
