@@ -7,7 +7,9 @@
  * Which function that is. Nearly always the next definition after ours, in the scope that all
  * libraries share. A C program that loads a C++ library for itself alone has none there: then ours
  * stands before the one in the scope of that library, and which one that is depends on the caller,
- * so it is looked up from there and kept for the caller's library.
+ * so it is looked up from there and kept for the caller's library. When the caller has none in its
+ * scope, the call was the last thing that a function did, a jump, and what we see is who called
+ * that function: then it is the one that some other library has in its scope.
  *
  * The block need not be malloc()'s: a program may have a pool of its own behind its operators. Only
  * behind those of the allocator itself and those of the C++ runtimes is it asked for its size.
@@ -44,6 +46,8 @@
 #define FORM_ENUM(form, name) form,
 typedef enum { FORMS(FORM_ENUM) FORM_COUNT } form_t;
 
+enum { LIBRARIES = 512 }; /* as many are asked, when it comes to that */
+
 #define TEXT_OF(name) #name
 #define FORM_NAME(form, name) TEXT_OF(name),
 static const char *const names[] = {FORMS(FORM_NAME)};
@@ -65,16 +69,20 @@ static __thread from_caller_t from_caller[FORM_COUNT];
 
 /* -------------------------------------------------------------------------- the real function */
 
+static bool is_runtime(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    return strncmp(name, "libstdc++.so", 12) == 0 || strncmp(name, "libc++.so", 9) == 0 ||
+           strncmp(name, "libc++abi.so", 12) == 0;
+}
+
 static bool gives_to_allocator(const void *function)
 {
     Dl_info info;
     if (!dladdr(function, &info)) {
         return false;
     }
-    const char *name = info.dli_fname ? strrchr(info.dli_fname, '/') : NULL;
-    name = name ? name + 1 : "";
-    return strncmp(name, "libstdc++.so", 12) == 0 || strncmp(name, "libc++.so", 9) == 0 ||
-           strncmp(name, "libc++abi.so", 12) == 0 || aiodebug_is_of_allocator(function);
+    return (info.dli_fname && is_runtime(info.dli_fname)) || aiodebug_is_of_allocator(function);
 }
 
 static function_t as_function(void *symbol)
@@ -84,21 +92,56 @@ static function_t as_function(void *symbol)
     return function;
 }
 
-/* What the library of `caller` would have found, were we not here. */
-static function_t look_from(form_t form, const void *caller)
+/* What a library of that name would have found, were we not here. */
+static void *look_in(form_t form, const char *path)
 {
-    Dl_info info;
-    struct link_map *library = NULL;
-    if (!dladdr1(caller, &info, (void **)&library, RTLD_DL_LINKMAP) || !library ||
-        !library->l_name[0]) {
-        return NULL;
-    }
-    void *handle = dlopen(library->l_name, RTLD_LAZY | RTLD_NOLOAD);
+    void *handle = path && path[0] ? dlopen(path, RTLD_LAZY | RTLD_NOLOAD) : NULL;
     void *symbol = handle ? dlsym(handle, names[form]) : NULL;
+    Dl_info ours, its;
     if (handle) {
         dlclose(handle);
     }
-    return as_function(symbol);
+    bool own =
+        symbol && dladdr(names, &ours) && dladdr(symbol, &its) && ours.dli_fbase == its.dli_fbase;
+    return own ? NULL : symbol;
+}
+
+typedef struct {
+    const char *paths[LIBRARIES];
+    int n;
+} libraries_t;
+
+static int note_library(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    libraries_t *libraries = arg;
+    (void)size;
+    if (libraries->n < LIBRARIES) {
+        libraries->paths[libraries->n++] = info->dlpi_name;
+    }
+    return 0;
+}
+
+/* The libraries that use the runtimes are asked before these. */
+static void *look_everywhere(form_t form)
+{
+    libraries_t libraries = {.n = 0};
+    void *symbol = NULL;
+    dl_iterate_phdr(note_library, &libraries);
+    for (int runtimes = 0; runtimes < 2 && !symbol; runtimes++) {
+        for (int i = 0; i < libraries.n && !symbol; i++) {
+            if (is_runtime(libraries.paths[i]) == (runtimes == 1)) {
+                symbol = look_in(form, libraries.paths[i]);
+            }
+        }
+    }
+    return symbol;
+}
+
+static function_t look_from(form_t form, const void *caller)
+{
+    Dl_info info;
+    void *symbol = dladdr(caller, &info) ? look_in(form, info.dli_fname) : NULL;
+    return as_function(symbol ? symbol : look_everywhere(form));
 }
 
 /* glibc 2.35. Does not wait and takes some nanoseconds. */
