@@ -265,6 +265,8 @@ void aiort__destroy(aiort__object_t *object)
     case AIORT_KIND_TRANSPORT:
     case AIORT_KIND_SERVER:
     case AIORT_KIND_PROCESS:
+    case AIORT_KIND_DATAGRAM:
+    case AIORT_KIND_WATCHER:
         ((aiort__extended_t *)object)->destroy(object);
         return;
     }

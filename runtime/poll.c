@@ -224,8 +224,8 @@ void aiort__uv_arm(aiort_loop_t *loop, uint64_t now)
     aiort__uv_t *uv = loop->uv;
     uint64_t next = aiort__timers_next(loop);
 
-    if (next == uv->armed && next != 0) {
-        return;
+    if (next == uv->armed) {
+        return; /* 0: it is not set */
     }
     uv->armed = next;
     if (next == 0) {
@@ -273,23 +273,29 @@ static void adapt(aiort_loop_t *loop, uint64_t now)
     }
 }
 
+/* Whether more timers are due than were queued. Without timers libuv's clock of this turn is good
+ * enough: who serves many short requests reads the time as seldom as can be. */
+static bool sleep_and_look(aiort_loop_t *loop)
+{
+    uint64_t next = aiort__timers_next(loop);
+    uint64_t now = next ? aiort__now() : 0;
+
+    poll(loop, next == 0 || next > now, now);
+    now = next || aiort__timers_next(loop) ? aiort__now() : uv_now(loop->uv->loop) * 1000000;
+    loop->spin_limit = 1;
+    loop->polled = loop->looked = now;
+    aiort__incoming_drain(loop);
+    return aiort__timers_due(loop, now);
+}
+
 void aiort__look(aiort_loop_t *loop)
 {
-    bool waits = false;
     bool more;
 
     aiort__incoming_drain(loop);
     if (aiort__ready(loop) == 0 && !loop->stopping) {
         /* Nothing to run: time to sleep, unless a timer is due already. */
-        uint64_t now = aiort__now();
-        uint64_t next = aiort__timers_next(loop);
-        waits = next == 0 || next > now;
-        poll(loop, waits, now);
-        loop->spin_limit = 1;
-        now = aiort__now();
-        loop->polled = loop->looked = now;
-        aiort__incoming_drain(loop);
-        more = aiort__timers_due(loop, now);
+        more = sleep_and_look(loop);
     } else if (loop->spins <= 1 || loop->stopping) {
         uint64_t now = aiort__now();
         adapt(loop, now);

@@ -391,6 +391,8 @@ static void put_repr(out_t *out, const void *object)
     case AIORT_KIND_TRANSPORT:
     case AIORT_KIND_SERVER:
     case AIORT_KIND_PROCESS:
+    case AIORT_KIND_DATAGRAM:
+    case AIORT_KIND_WATCHER:
         put_extended(out, object);
         break;
     }

@@ -78,6 +78,20 @@ static void on_data(void *self, const char *data, size_t n)
     }
 }
 
+/* The task that waits for any bytes is woken, or was before, and has not run yet. */
+static bool on_readable(void *self)
+{
+    aiort_stream_reader_t *reader = ((aiort__stream_t *)self)->reader;
+
+    if (!reader || !reader->pulls || reader->waiter->object.state == AIORT_CANCELLED) {
+        return false;
+    }
+    if (reader->waiter->object.state == AIORT_PENDING) {
+        aiort__future_finish(reader->waiter, NULL);
+    }
+    return true;
+}
+
 static bool on_eof(void *self)
 {
     aiort_stream_reader_t *reader = ((aiort__stream_t *)self)->reader;
@@ -120,6 +134,7 @@ static void on_resume_writing(void *self)
 
 static const aiort__protocol_t protocol = {
     .data = on_data,
+    .readable = on_readable,
     .eof = on_eof,
     .lost = on_lost,
     .pause_writing = on_pause_writing,

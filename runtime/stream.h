@@ -51,7 +51,8 @@ struct aiort_stream_reader_s {
     char *lent; /* what *data pointed to */
     size_t lent_room, partial, consumed;
     aiort_error_t *error; /* with a reference, or NULL */
-    aiort_future_t *waiter; /* of the task that waits, with a reference of its own, or NULL */
+    aiort_future_t *waiter; /* of the task that waits, in its frame, or NULL */
+    bool pulls;             /* it wants any bytes, and reads them itself */
 };
 
 struct aiort_stream_writer_s {

@@ -65,6 +65,23 @@ static int begin(aiort_stream_reader_t *reader, const char *function)
     return 0;
 }
 
+/* The future lives in this frame, since nobody else ever gets it to keep; it is not worth a trace,
+ * being made where the task stands. */
+__attribute__((noinline)) static int wait_here(aiort_stream_reader_t *reader, aiort_task_t *task,
+                                               const aiort_site_t *site)
+{
+    aiort_loop_t *loop = task->future.object.loop;
+    aiort_future_t future;
+
+    aiort__future_init(&future, loop, AIORT_KIND_FUTURE, 0);
+    reader->waiter = &future;
+    int err = aiort__await_future(task, site, &future, NULL);
+    reader->waiter = NULL;
+    aiort__future_drop(&future);
+    aiort__loop_release(loop);
+    return err;
+}
+
 /* Waits for more bytes, the end, or an error, which it returns. */
 static int wait_for_data(aiort_stream_reader_t *reader, const aiort_site_t *site, const char *name)
 {
@@ -88,19 +105,37 @@ static int wait_for_data(aiort_stream_reader_t *reader, const aiort_site_t *site
             aiort__transport_read(reader->transport, true);
         }
     }
-    reader->waiter = aiort__future_new(task->future.object.loop);
-    if (AIORT__UNLIKELY(!reader->waiter)) {
-        return UV_ENOMEM;
-    }
-    int err = aiort__await_future(task, site, reader->waiter, NULL);
-    aiort__unref(&reader->waiter->object);
-    reader->waiter = NULL;
+    int err = wait_here(reader, task, site);
     return AIORT__LIKELY(err == 0) && AIORT__UNLIKELY(reader->error != NULL)
                ? (aiort__set_current_error(reader->error), reader->error->code)
                : err;
 }
 
 /* ---- read() ---- */
+
+/* Waits for any bytes, and reads them straight to where they belong, if they are still in the kernel
+ * then. How many those are; else they are in the reader, or the end has come. */
+static ssize_t wait_for_any(aiort_stream_reader_t *reader, const aiort_site_t *site, void *buffer,
+                            size_t n)
+{
+    ssize_t got = 0;
+    int err = 0;
+
+    while (got == 0 && available(reader) == 0 && !reader->eof && !err) {
+        bool pulls = !reader->waiter && reader->transport && reader->transport->ops->try_read;
+        reader->pulls = pulls || reader->pulls;
+        err = wait_for_data(reader, site, "read");
+        if (!pulls) {
+            continue;
+        }
+        reader->pulls = false;
+        if (!err && available(reader) == 0 && !reader->eof && reader->transport) {
+            got = (ssize_t)aiort__transport_pull(reader->transport, buffer, n);
+            err = reader->error ? begin(reader, "aiort_stream_read") : 0;
+        }
+    }
+    return err ? err : got;
+}
 
 ssize_t aiort_stream_read_at(const aiort_site_t *site, aiort_stream_reader_t *reader, void *buffer,
                              size_t n)
@@ -111,18 +146,17 @@ ssize_t aiort_stream_read_at(const aiort_site_t *site, aiort_stream_reader_t *re
         return err;
     }
     aiort__ref(&reader->base.object);
-    while (available(reader) == 0 && !reader->eof && !err) {
-        err = wait_for_data(reader, site, "read");
-    }
-    if (AIORT__LIKELY(!err)) {
+    ssize_t got = available(reader) == 0 ? wait_for_any(reader, site, buffer, n) : 0;
+    if (got == 0) {
         n = available(reader) < n ? available(reader) : n;
         if (n > 0) {
             memcpy(buffer, reader->data + reader->from, n);
             skip(reader, n);
         }
+        got = (ssize_t)n;
     }
     aiort__unref(&reader->base.object);
-    return err ? err : (ssize_t)n;
+    return got;
 }
 
 ssize_t aiort_stream_read_all_at(const aiort_site_t *site, aiort_stream_reader_t *reader,

@@ -279,6 +279,29 @@ void aiort__transport_read(aiort_transport_t *transport, bool on)
     }
 }
 
+bool aiort__transport_readable(aiort_transport_t *transport)
+{
+    return transport->protocol && transport->protocol->readable && !transport->closing &&
+           transport->protocol->readable(transport->self);
+}
+
+size_t aiort__transport_pull(aiort_transport_t *transport, void *buffer, size_t n)
+{
+    if (!transport->reading) {
+        return 0; /* stopped, or closing */
+    }
+    ssize_t got = transport->ops->try_read(transport, buffer, n);
+    if (AIORT__LIKELY(got > 0)) {
+        return (size_t)got;
+    }
+    if (got == 0) {
+        aiort__transport_eof(transport);
+    } else if (got != UV_EAGAIN) {
+        aiort__transport_failed(transport, (int)got, NULL);
+    }
+    return 0;
+}
+
 void aiort__transport_data(aiort_transport_t *transport, const char *data, size_t n)
 {
     if (transport->protocol && !transport->closing) {

@@ -37,6 +37,9 @@
 typedef struct {
     /* Bytes arrived; they are valid during the call. */
     void (*data)(void *self, const char *data, size_t n);
+    /* There is something to be read. true: who wants it will be at it soon, by
+     * aiort__transport_pull(), and until then it stays where it is. May be NULL. */
+    bool (*readable)(void *self);
     /* The other end writes no more. true: the transport stays open for writing. */
     bool (*eof)(void *self);
     /* The last call. error is borrowed; NULL: it was closed from here. */
@@ -53,6 +56,9 @@ typedef struct {
     /* 0 or a code. Data come by aiort__transport_data(), _eof(), _failed(). */
     int (*start_reading)(aiort_transport_t *transport);
     void (*stop_reading)(aiort_transport_t *transport);
+    /* As many bytes as there are, 0 at the end, or UV_EAGAIN, or an error. Only for one that asks
+     * aiort__transport_readable(). */
+    ssize_t (*try_read)(aiort_transport_t *transport, void *buffer, size_t n);
     /* As many bytes as go at once, or UV_EAGAIN, or an error. */
     ssize_t (*try_write)(aiort_transport_t *transport, const uv_buf_t *pieces, unsigned n);
     /* Writes these bytes, which stay where they are, and then calls aiort__transport_written(). Only
@@ -124,6 +130,8 @@ AIORT__HIDDEN void aiort__transport_discard(aiort_transport_t *transport);
 AIORT__HIDDEN int aiort__transport_start(aiort_transport_t *transport,
                                          const aiort__protocol_t *protocol, void *self);
 
+/* From below: whether what can be read shall be left alone. */
+AIORT__HIDDEN bool aiort__transport_readable(aiort_transport_t *transport);
 /* From below. data and eof may close the transport. */
 AIORT__HIDDEN void aiort__transport_data(aiort_transport_t *transport, const char *data, size_t n);
 AIORT__HIDDEN void aiort__transport_eof(aiort_transport_t *transport);
@@ -140,6 +148,9 @@ AIORT__HIDDEN void aiort__transport_closed(aiort_transport_t *transport);
 /* See aiort_stream_writelines(), aiort_stream_write_eof(). */
 AIORT__HIDDEN int aiort__transport_write(aiort_transport_t *transport, const uv_buf_t *pieces,
                                          unsigned n, const char *function);
+/* Reads at once what protocol.readable() has left: how many bytes; 0 when there are none (any more),
+ * and when the end or an error came, of which the protocol has been told. */
+AIORT__HIDDEN size_t aiort__transport_pull(aiort_transport_t *transport, void *buffer, size_t n);
 AIORT__HIDDEN int aiort__transport_write_eof(aiort_transport_t *transport);
 AIORT__HIDDEN void aiort__transport_close(aiort_transport_t *transport);
 /* error: the reference is taken over; NULL: none. */

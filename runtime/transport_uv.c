@@ -3,14 +3,18 @@
  * Transports over libuv's streams: TCP, Unix sockets, pipes, terminals.
  *
  * All streams of a loop read into one buffer, each at its time: what arrives is handed on before
- * libuv asks for the buffer again.
+ * libuv asks for the buffer again. Who waits for bytes and nothing else is only woken, and reads them
+ * to where they shall be: libuv lets a callback that gives it no buffer leave them in the kernel. So
+ * with very many connections each is gone through once, and what is needed of it is in the cache.
  */
 #include "transport.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 typedef struct {
@@ -68,6 +72,10 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     const aiort_transport_t *transport = handle->data;
 
     (void)suggested;
+    if (aiort__transport_readable(handle->data)) {
+        *buf = uv_buf_init(NULL, 0);
+        return;
+    }
     *buf = uv_buf_init(transport->base.object.loop->read_buffer, AIORT__READ_SIZE);
 }
 
@@ -79,9 +87,21 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         aiort__transport_data(transport, buf->base, (size_t)n);
     } else if (n == UV_EOF || (n == UV_EIO && of(transport)->given >= 0)) {
         aiort__transport_eof(transport); /* EIO: the terminal was hung up */
-    } else if (n < 0) {
+    } else if (n < 0 && n != UV_ENOBUFS) { /* that is on_alloc()'s own */
         aiort__transport_failed(transport, (int)n, NULL);
     }
+}
+
+static ssize_t try_read(aiort_transport_t *transport, void *buffer, size_t n)
+{
+    ssize_t got;
+
+    do {
+        got = read(transport->fd, buffer, n);
+    } while (got < 0 && errno == EINTR);
+    return got >= 0                                     ? got
+           : errno == EIO && of(transport)->given >= 0 ? 0
+                                                        : -errno;
 }
 
 static int start_reading(aiort_transport_t *transport)
@@ -96,7 +116,21 @@ static void stop_reading(aiort_transport_t *transport)
 
 /* ---- Writing ---- */
 
+/* libuv's own queue is empty here: nothing is overtaken. */
 static ssize_t try_write(aiort_transport_t *transport, const uv_buf_t *pieces, unsigned n)
+{
+    ssize_t sent;
+
+    do {
+        sent = n == 1 ? write(transport->fd, pieces[0].base, pieces[0].len)
+                      : writev(transport->fd, (const struct iovec *)pieces,
+                               (int)(n < IOV_MAX ? n : IOV_MAX));
+    } while (sent < 0 && errno == EINTR);
+    return sent >= 0 ? sent : errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+}
+
+/* A terminal that libuv could not open anew blocks: libuv knows. */
+static ssize_t try_write_terminal(aiort_transport_t *transport, const uv_buf_t *pieces, unsigned n)
 {
     return uv_try_write(&of(transport)->u.stream, pieces, n);
 }
@@ -193,8 +227,8 @@ static void release(aiort_transport_t *transport)
 /* ---- Kinds ---- */
 
 #define STREAM_OPS                                                                                 \
-    .start_reading = start_reading, .stop_reading = stop_reading, .try_write = try_write,          \
-    .start_write = start_write, .close = close_handle
+    .start_reading = start_reading, .stop_reading = stop_reading, .try_read = try_read,            \
+    .try_write = try_write, .start_write = start_write, .close = close_handle
 
 static const aiort__transport_ops_t socket_ops = {
     STREAM_OPS,

@@ -160,7 +160,9 @@ typedef enum {
     AIORT_KIND_STREAM_WRITER = 18,
     AIORT_KIND_TRANSPORT = 19,
     AIORT_KIND_SERVER = 20,
-    AIORT_KIND_PROCESS = 21
+    AIORT_KIND_PROCESS = 21,
+    AIORT_KIND_DATAGRAM = 22,
+    AIORT_KIND_WATCHER = 23
 } aiort_kind_t;
 
 /*
@@ -1747,7 +1749,161 @@ AIORT_EXTERN int aiort_process_send_signal(aiort_process_t *process, int signum)
 AIORT_EXTERN int aiort_process_terminate(aiort_process_t *process);
 AIORT_EXTERN int aiort_process_kill(aiort_process_t *process);
 
-/* ---- 18. Instrumentation ----------------------------------------------------------------- */
+/* ---- 18. Datagrams ----------------------------------------------------------------------- */
+
+typedef struct aiort_datagram_s aiort_datagram_t; /* asyncio: DatagramTransport */
+
+typedef struct {
+    const char *local_host;  /* address or name to bind to; NULL: any */
+    int local_port;          /* 0: a free one */
+    const char *remote_host; /* the one peer: what others send is not received; NULL: all */
+    int remote_port;
+    int family;              /* AF_INET, AF_INET6; 0: as the hosts have it */
+    int reuse_port;          /* 1: several processes may bind to the port */
+    int broadcast;           /* 1: may send to broadcast addresses */
+} aiort_datagram_options_t;
+
+/*
+ * A UDP endpoint. options may be NULL. 0 with a new reference to *endpoint; the last reference
+ * closes it, which AIODEBUG_RESOURCE=1 reports. UV_EADDRINUSE and its like, UV_EAI_NONAME,
+ * UV_EINVAL, AIORT_ENOTASK, UV_ENOMEM. SUSPENDS (not for addresses).
+ * asyncio: loop.create_datagram_endpoint()
+ */
+#define aiort_create_datagram_endpoint(options, endpoint)                                          \
+    AIORT__CALL(int, aiort_create_datagram_endpoint_at(AIORT_SITE(NULL), (options), (endpoint)))
+AIORT_EXTERN int aiort_create_datagram_endpoint_at(const aiort_site_t *site,
+                                                   const aiort_datagram_options_t *options,
+                                                   aiort_datagram_t **endpoint);
+/*
+ * Waits for a datagram; at most n bytes of it are stored, the rest is dropped. Returns how many the
+ * datagram had, and in *from (may be NULL) who sent it. Datagrams that came meanwhile are kept, 1 MiB
+ * of them. UV_ECONNREFUSED and its like for what was sent to the one peer; UV_ECANCELED; UV_EBADF
+ * once it is closed. Several tasks may wait. SUSPENDS (not when there is one).
+ * asyncio: DatagramProtocol.datagram_received(), .error_received()
+ */
+#define aiort_datagram_recvfrom(endpoint, buffer, n, from)                                         \
+    AIORT__CALL(ssize_t, aiort_datagram_recvfrom_at(AIORT_SITE(NULL), (endpoint), (buffer), (n),   \
+                (from)))
+AIORT_EXTERN ssize_t aiort_datagram_recvfrom_at(const aiort_site_t *site,
+                                                aiort_datagram_t *endpoint, void *buffer, size_t n,
+                                                struct sockaddr_storage *from);
+/* Sends at once, or keeps a copy until the socket takes it. `to` NULL: the one peer. UV_EMSGSIZE,
+ * UV_EINVAL (an address with a peer, none without), UV_EBADF once it is closed, UV_ENOMEM.
+ * never suspends. asyncio: DatagramTransport.sendto() */
+AIORT_EXTERN int aiort_datagram_sendto(aiort_datagram_t *endpoint, const void *data, size_t n,
+                                       const struct sockaddr *to);
+/* What was sent is still sent; who waits gets UV_EBADF. never suspends.
+ * asyncio: DatagramTransport.close() */
+AIORT_EXTERN int aiort_datagram_close(aiort_datagram_t *endpoint);
+AIORT_EXTERN int aiort_datagram_is_closing(const aiort_datagram_t *endpoint);
+/* The local address. 0, or libuv's error. */
+AIORT_EXTERN int aiort_datagram_sockname(const aiort_datagram_t *endpoint,
+                                         struct sockaddr_storage *address);
+AIORT_EXTERN int aiort_datagram_port(const aiort_datagram_t *endpoint); /* 0: none */
+
+/* ---- 19. Names --------------------------------------------------------------------------- */
+
+/*
+ * As getaddrinfo(), on a thread of libuv's pool; *found is freed with uv_freeaddrinfo(). A UV_EAI_
+ * code, UV_ECANCELED, AIORT_ENOTASK, UV_ENOMEM. SUSPENDS. asyncio: loop.getaddrinfo()
+ */
+#define aiort_getaddrinfo(node, service, hints, found)                                             \
+    AIORT__CALL(int, aiort_getaddrinfo_at(AIORT_SITE(NULL), (node), (service), (hints), (found)))
+AIORT_EXTERN int aiort_getaddrinfo_at(const aiort_site_t *site, const char *node,
+                                      const char *service, const struct addrinfo *hints,
+                                      struct addrinfo **found);
+/* As getnameinfo(); host or service may be NULL: not wanted. SUSPENDS. asyncio: loop.getnameinfo() */
+#define aiort_getnameinfo(address, flags, host, host_size, service, service_size)                  \
+    AIORT__CALL(int, aiort_getnameinfo_at(AIORT_SITE(NULL), (address), (flags), (host),            \
+                (host_size), (service), (service_size)))
+AIORT_EXTERN int aiort_getnameinfo_at(const aiort_site_t *site, const struct sockaddr *address,
+                                      int flags, char *host, size_t host_size, char *service,
+                                      size_t service_size);
+
+/* ---- 20. Files --------------------------------------------------------------------------- */
+
+/*
+ * libuv's calls on files, each on a thread of its pool: the loop goes on meanwhile. They return what
+ * the system call does, or libuv's error code. A task that is cancelled gets UV_ECANCELED at once;
+ * the call may still happen then, on copies of what it was given (asyncio has no such functions: in
+ * Python one calls them through to_thread()). All of them SUSPEND; AIORT_ENOTASK outside of a task.
+ */
+#define aiort_fs_open(path, flags, mode)                                                           \
+    AIORT__CALL(int, aiort_fs_open_at(AIORT_SITE(NULL), (path), (flags), (mode)))
+AIORT_EXTERN int aiort_fs_open_at(const aiort_site_t *site, const char *path, int flags, int mode);
+#define aiort_fs_close(fd) AIORT__CALL(int, aiort_fs_close_at(AIORT_SITE(NULL), (fd)))
+AIORT_EXTERN int aiort_fs_close_at(const aiort_site_t *site, int fd);
+/* At most n bytes from the offset (-1: the descriptor's position, which then moves). */
+#define aiort_fs_read(fd, buffer, n, offset)                                                       \
+    AIORT__CALL(ssize_t, aiort_fs_read_at(AIORT_SITE(NULL), (fd), (buffer), (n), (offset)))
+AIORT_EXTERN ssize_t aiort_fs_read_at(const aiort_site_t *site, int fd, void *buffer, size_t n,
+                                      int64_t offset);
+#define aiort_fs_write(fd, data, n, offset)                                                        \
+    AIORT__CALL(ssize_t, aiort_fs_write_at(AIORT_SITE(NULL), (fd), (data), (n), (offset)))
+AIORT_EXTERN ssize_t aiort_fs_write_at(const aiort_site_t *site, int fd, const void *data,
+                                       size_t n, int64_t offset);
+#define aiort_fs_fsync(fd) AIORT__CALL(int, aiort_fs_fsync_at(AIORT_SITE(NULL), (fd)))
+AIORT_EXTERN int aiort_fs_fsync_at(const aiort_site_t *site, int fd);
+#define aiort_fs_ftruncate(fd, size)                                                               \
+    AIORT__CALL(int, aiort_fs_ftruncate_at(AIORT_SITE(NULL), (fd), (size)))
+AIORT_EXTERN int aiort_fs_ftruncate_at(const aiort_site_t *site, int fd, int64_t size);
+#define aiort_fs_stat(path, status)                                                                \
+    AIORT__CALL(int, aiort_fs_stat_at(AIORT_SITE(NULL), (path), (status)))
+AIORT_EXTERN int aiort_fs_stat_at(const aiort_site_t *site, const char *path, uv_stat_t *status);
+#define aiort_fs_lstat(path, status)                                                               \
+    AIORT__CALL(int, aiort_fs_lstat_at(AIORT_SITE(NULL), (path), (status)))
+AIORT_EXTERN int aiort_fs_lstat_at(const aiort_site_t *site, const char *path, uv_stat_t *status);
+#define aiort_fs_fstat(fd, status)                                                                 \
+    AIORT__CALL(int, aiort_fs_fstat_at(AIORT_SITE(NULL), (fd), (status)))
+AIORT_EXTERN int aiort_fs_fstat_at(const aiort_site_t *site, int fd, uv_stat_t *status);
+#define aiort_fs_unlink(path) AIORT__CALL(int, aiort_fs_unlink_at(AIORT_SITE(NULL), (path)))
+AIORT_EXTERN int aiort_fs_unlink_at(const aiort_site_t *site, const char *path);
+#define aiort_fs_rename(path, to) AIORT__CALL(int, aiort_fs_rename_at(AIORT_SITE(NULL), (path), (to)))
+AIORT_EXTERN int aiort_fs_rename_at(const aiort_site_t *site, const char *path, const char *to);
+#define aiort_fs_mkdir(path, mode) AIORT__CALL(int, aiort_fs_mkdir_at(AIORT_SITE(NULL), (path), (mode)))
+AIORT_EXTERN int aiort_fs_mkdir_at(const aiort_site_t *site, const char *path, int mode);
+#define aiort_fs_rmdir(path) AIORT__CALL(int, aiort_fs_rmdir_at(AIORT_SITE(NULL), (path)))
+AIORT_EXTERN int aiort_fs_rmdir_at(const aiort_site_t *site, const char *path);
+#define aiort_fs_copyfile(path, to, flags)                                                         \
+    AIORT__CALL(int, aiort_fs_copyfile_at(AIORT_SITE(NULL), (path), (to), (flags)))
+AIORT_EXTERN int aiort_fs_copyfile_at(const aiort_site_t *site, const char *path, const char *to,
+                                      int flags);
+/* A path that is resolved, or where a link points: the NUL-terminated text, UV_ENOBUFS when it does
+ * not fit. */
+#define aiort_fs_realpath(path, buffer, size)                                                      \
+    AIORT__CALL(int, aiort_fs_realpath_at(AIORT_SITE(NULL), (path), (buffer), (size)))
+AIORT_EXTERN int aiort_fs_realpath_at(const aiort_site_t *site, const char *path, char *buffer,
+                                      size_t size);
+#define aiort_fs_readlink(path, buffer, size)                                                      \
+    AIORT__CALL(int, aiort_fs_readlink_at(AIORT_SITE(NULL), (path), (buffer), (size)))
+AIORT_EXTERN int aiort_fs_readlink_at(const aiort_site_t *site, const char *path, char *buffer,
+                                      size_t size);
+/* The names in a directory, sorted, without "." and "..": how many, and in *names a list that is
+ * freed by one free() and ends with NULL. */
+#define aiort_fs_listdir(path, names)                                                              \
+    AIORT__CALL(int, aiort_fs_listdir_at(AIORT_SITE(NULL), (path), (names)))
+AIORT_EXTERN int aiort_fs_listdir_at(const aiort_site_t *site, const char *path, char ***names);
+
+/* Changes of a file or of a directory's entries. */
+typedef struct aiort_watcher_s aiort_watcher_t;
+
+/* 0 with a new reference; the last one ends it. UV_ENOENT and its like, UV_ENOMEM, AIORT_ENOLOOP.
+ * never suspends. libuv: uv_fs_event_start() */
+#define aiort_watcher_new(path, watcher)                                                           \
+    AIORT__CALL(int, aiort_watcher_new_at(AIORT_SITE(NULL), (path), (watcher)))
+AIORT_EXTERN int aiort_watcher_new_at(const aiort_site_t *site, const char *path,
+                                      aiort_watcher_t **watcher);
+/* Waits for the next change: UV_RENAME, UV_CHANGE or both, and in name (may be NULL) the entry that
+ * changed, cut to its size. Changes that came meanwhile are kept, the last 1024. UV_EBADF once it is
+ * closed. SUSPENDS (not when there is one). */
+#define aiort_watcher_next(watcher, name, size)                                                    \
+    AIORT__CALL(int, aiort_watcher_next_at(AIORT_SITE(NULL), (watcher), (name), (size)))
+AIORT_EXTERN int aiort_watcher_next_at(const aiort_site_t *site, aiort_watcher_t *watcher,
+                                       char *name, size_t size);
+/* never suspends. */
+AIORT_EXTERN int aiort_watcher_close(aiort_watcher_t *watcher);
+
+/* ---- 21. Instrumentation ----------------------------------------------------------------- */
 
 /*
  * The stable interface for tools. Each function below is exported, does nothing (returns 0), and is
