@@ -7,6 +7,7 @@
  * the waking on.
  */
 #include "combine.h"
+#include "graph.h"
 
 #include <math.h>
 #include <string.h>
@@ -65,6 +66,15 @@ static int on_timeout(void *arg)
         wake_one(it);
     }
     return 0;
+}
+
+void aiort__completed_behind(const aiort_handle_t *handle, aiort__found_fn found, void *arg)
+{
+    if (handle->callback == (aiort_callback_fn)(uintptr_t)on_end) {
+        for (waiter_t *w = ((const aiort_as_completed_t *)handle->arg)->first; w; w = w->next) {
+            found(arg, w->future, true);
+        }
+    }
 }
 
 void aiort_as_completed_free(aiort_as_completed_t *it)

@@ -7,6 +7,7 @@
  * children run on.
  */
 #include "combine.h"
+#include "graph.h"
 
 typedef struct {
     aiort_future_t *future;
@@ -17,6 +18,7 @@ typedef struct {
     aiort__special_t special;
     size_t n, finished;
     bool return_errors, cancel_requested;
+    bool cancelling;           /* its children are being cancelled */
     aiort_outcome_t *outcomes; /* made at the end, behind the children */
     child_t children[];
 } gathering_t;
@@ -83,14 +85,31 @@ static int on_child(aiort_future_t *child, void *arg)
     return 0;
 }
 
+void aiort__gather_behind(const aiort_handle_t *handle, aiort__found_fn found, void *arg)
+{
+    if (handle->callback == (aiort_callback_fn)(uintptr_t)on_child) {
+        found(arg, &((gathering_t *)handle->arg)->special.future, true);
+    }
+}
+
 static int cancel(aiort_future_t *future, const char *message)
 {
     gathering_t *all = (gathering_t *)future;
     int any = 0;
 
+    if (all->cancelling) {
+        /* A child of it waits for it: nobody but the cancellation itself would ever end that. */
+        if (future->object.state == AIORT_PENDING) {
+            aiort__future_cancelled(
+                future, message ? aiort__error_new(NULL, UV_ECANCELED, message, NULL) : NULL);
+        }
+        return 1;
+    }
+    all->cancelling = true;
     for (size_t i = 0; i < all->n; i++) {
         any |= aiort__future_cancel(all->children[i].future, message);
     }
+    all->cancelling = false;
     all->cancel_requested |= any;
     return any;
 }

@@ -4,6 +4,7 @@
  * the inner future, which holds nothing of it.
  */
 #include "combine.h"
+#include "graph.h"
 
 #include <stdio.h>
 
@@ -55,6 +56,13 @@ static int on_inner(aiort_future_t *inner, void *arg)
         aiort__future_finish(outer, inner->u.result);
     }
     return 0;
+}
+
+void aiort__shield_behind(const aiort_handle_t *handle, aiort__found_fn found, void *arg)
+{
+    if (handle->callback == (aiort_callback_fn)(uintptr_t)on_inner) {
+        found(arg, handle->arg, true);
+    }
 }
 
 static int cancel(aiort_future_t *outer, const char *message)

@@ -11,6 +11,7 @@
  * memory.
  */
 #include "combine.h"
+#include "graph.h"
 #include "scope.h"
 
 #include <stdio.h>
@@ -143,6 +144,16 @@ static int on_done(aiort_future_t *future, void *arg)
         aiort__unref(&group->base.object);
     }
     return 0;
+}
+
+void aiort__group_behind(const aiort_handle_t *handle, aiort__found_fn found, void *arg)
+{
+    if (handle->callback == (aiort_callback_fn)(uintptr_t)on_done) {
+        aiort_task_t *parent = ((const member_t *)handle->arg)->group->parent;
+        if (parent && parent->future.object.state == AIORT_PENDING) {
+            found(arg, &parent->future, false);
+        }
+    }
 }
 
 /* Room for the errors of one more task, of all there are, and of the block. */

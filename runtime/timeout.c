@@ -12,6 +12,7 @@
  * The timer's callback borrows the scope: whoever drops the scope stops the timer.
  */
 #include "combine.h"
+#include "graph.h"
 #include "scope.h"
 
 #include <math.h>
@@ -281,6 +282,13 @@ static int release_waiter(aiort_future_t *future, void *arg)
         aiort__future_finish(waiter, NULL);
     }
     return 0;
+}
+
+void aiort__wait_for_behind(const aiort_handle_t *handle, aiort__found_fn found, void *arg)
+{
+    if (handle->callback == (aiort_callback_fn)(uintptr_t)release_waiter) {
+        found(arg, handle->arg, true);
+    }
 }
 
 /* Cancels it and waits until it is done. Not by awaiting it: being cancelled meanwhile must end

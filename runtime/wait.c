@@ -4,6 +4,7 @@
  * callbacks when there are many.
  */
 #include "combine.h"
+#include "graph.h"
 
 #include <math.h>
 
@@ -37,6 +38,13 @@ static int on_completion(aiort_future_t *future, void *arg)
         wake(wait);
     }
     return 0;
+}
+
+void aiort__wait_behind(const aiort_handle_t *handle, aiort__found_fn found, void *arg)
+{
+    if (handle->callback == (aiort_callback_fn)(uintptr_t)on_completion) {
+        found(arg, ((const wait_t *)handle->arg)->waiter, true);
+    }
 }
 
 static int on_timeout(void *arg)

@@ -22,6 +22,7 @@
  *  12. executors         threads of the program's own for blocking work
  *  13. context variables values that flow from a task into those it makes
  *  13b contexts          these values as an object, to copy and to run in
+ *  13c call graphs       who waits for whom, and where
  *  14. streams           connections: readers, writers, transports
  *  15. servers           a coroutine for each connection that comes in
  *  16. pipes             pipes, standard input and output as streams
@@ -1304,6 +1305,103 @@ AIORT_EXTERN int aiort_future_add_done_callback_in_context_at(const aiort_site_t
                                                               aiort_future_t *future,
                                                               aiort_context_t *context,
                                                               aiort_done_fn callback, void *arg);
+
+/* ---- 13c. Call graphs -------------------------------------------------------------------- */
+
+/*
+ * Who waits for whom, and where: taken from what is there, so that it costs nothing before somebody
+ * asks. A task that waits in a gather, a wait, a shield, a task group, an as_completed or a wait_for
+ * waits for what is in it. All of these belong to the loop's thread.
+ */
+
+/* One function on the way to where a task stands. */
+typedef struct {
+    const char *function; /* its name, as the program wrote it */
+    const char *file;     /* where it waits; NULL: not known */
+    int line;             /* 0: not known */
+    int coroutine;        /* 1: a coroutine's function, 0: one that a coroutine called */
+} aiort_call_frame_t;
+
+enum { AIORT_ALL_FRAMES = -1 };
+
+/* A future, its functions, and those who wait for it. asyncio: FutureCallGraph */
+typedef struct aiort_call_graph_s aiort_call_graph_t;
+
+/*
+ * The call graph of a future or a task (NULL: the current task), with at most limit functions of
+ * each task, innermost first. It holds the futures; aiort_unref() gives it back. NULL:
+ * AIORT_ENOTASK, UV_ENOMEM. never suspends. asyncio: capture_call_graph()
+ */
+#define aiort_capture_call_graph(future, limit)                                                    \
+    AIORT__CALL(aiort_call_graph_t *, aiort_capture_call_graph_at(AIORT_SITE(NULL), (future),      \
+                (limit)))
+AIORT_EXTERN aiort_call_graph_t *aiort_capture_call_graph_at(const aiort_site_t *site,
+                                                             aiort_future_t *future, int limit);
+
+/* What it is of, borrowed. asyncio: FutureCallGraph.future */
+AIORT_EXTERN aiort_future_t *aiort_call_graph_future(const aiort_call_graph_t *graph);
+/* Its functions, innermost first; returns how many. They belong to the graph.
+ * asyncio: FutureCallGraph.call_stack */
+AIORT_EXTERN size_t aiort_call_graph_stack(const aiort_call_graph_t *graph,
+                                           const aiort_call_frame_t **frames);
+/*
+ * The graphs of those who wait for it; returns how many. They go with the graph that was captured,
+ * and a future has one of them only: where tasks wait for each other in a cycle, so does this.
+ * asyncio: FutureCallGraph.awaited_by
+ */
+AIORT_EXTERN size_t aiort_call_graph_awaited_by(const aiort_call_graph_t *graph,
+                                                aiort_call_graph_t *const **awaited_by);
+
+enum { AIORT_GRAPH_TEXT = 0, AIORT_GRAPH_JSON = 1, AIORT_GRAPH_TABLE = 2 };
+
+/* Writes a graph as text, or as JSON in one line, into buf, at most size bytes with the NUL, and
+ * returns the length it would have had. never suspends. */
+AIORT_EXTERN size_t aiort_call_graph_format(aiort_call_graph_t *graph, int form, char *buf,
+                                            size_t size);
+/* The same at once; 0: what aiort_capture_call_graph() says. asyncio: format_call_graph() */
+#define aiort_format_call_graph(future, form, buf, size)                                           \
+    AIORT__CALL(size_t, aiort_format_call_graph_at(AIORT_SITE(NULL), (future), (form), (buf),      \
+                (size)))
+AIORT_EXTERN size_t aiort_format_call_graph_at(const aiort_site_t *site, aiort_future_t *future,
+                                               int form, char *buf, size_t size);
+/* Prints it as text: 0, or a code. asyncio: print_call_graph() */
+#define aiort_print_call_graph(future, file)                                                       \
+    AIORT__CALL(int, aiort_print_call_graph_at(AIORT_SITE(NULL), (future), (file)))
+AIORT_EXTERN int aiort_print_call_graph_at(const aiort_site_t *site, aiort_future_t *future,
+                                           FILE *file);
+
+/*
+ * All tasks of a loop (NULL: the running one): as a tree, from those that nobody waits for down to
+ * those that wait for no other, with the cycles at the end; as a table; or as JSON. The length, as
+ * above; 0 or a code: AIORT_ENOLOOP, UV_ENOMEM. never suspends. asyncio: python -m asyncio pstree,
+ * python -m asyncio ps
+ */
+#define aiort_format_await_tree(loop, form, buf, size)                                             \
+    AIORT__CALL(size_t, aiort_format_await_tree_at(AIORT_SITE(NULL), (loop), (form), (buf),        \
+                (size)))
+AIORT_EXTERN size_t aiort_format_await_tree_at(const aiort_site_t *site, aiort_loop_t *loop,
+                                               int form, char *buf, size_t size);
+#define aiort_print_await_tree(loop, form, file)                                                   \
+    AIORT__CALL(int, aiort_print_await_tree_at(AIORT_SITE(NULL), (loop), (form), (file)))
+AIORT_EXTERN int aiort_print_await_tree_at(const aiort_site_t *site, aiort_loop_t *loop, int form,
+                                           FILE *file);
+
+/*
+ * Tasks that wait for each other in a cycle, none of which will ever go on: how many there are in the
+ * first one that is found, 0 when there is none; at most max of them are stored in tasks, each waiting
+ * for the next one and the last for the first, each a new reference. AIORT_ENOLOOP, UV_ENOMEM.
+ * never suspends.
+ */
+AIORT_EXTERN int aiort_find_await_cycle(aiort_loop_t *loop, aiort_task_t **tasks, size_t max);
+
+/*
+ * For programs that let a task wait in a way of their own: from now until the future is done, or this
+ * is taken back, waiter counts as one who waits for it. It is not held: take it back before it goes.
+ * UV_ENOMEM. never suspends. asyncio: future_add_to_awaited_by(), future_discard_from_awaited_by()
+ */
+AIORT_EXTERN int aiort_future_add_to_awaited_by(aiort_future_t *future, aiort_future_t *waiter);
+AIORT_EXTERN int aiort_future_discard_from_awaited_by(aiort_future_t *future,
+                                                      aiort_future_t *waiter);
 
 /* ---- 14. Streams ------------------------------------------------------------------------- */
 
