@@ -129,12 +129,6 @@ static ssize_t try_write(aiort_transport_t *transport, const uv_buf_t *pieces, u
     return sent >= 0 ? sent : errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
 }
 
-/* A terminal that libuv could not open anew blocks: libuv knows. */
-static ssize_t try_write_terminal(aiort_transport_t *transport, const uv_buf_t *pieces, unsigned n)
-{
-    return uv_try_write(&of(transport)->u.stream, pieces, n);
-}
-
 static void on_written(uv_write_t *request, int status)
 {
     aiort__transport_written(request->data, status);
