@@ -87,6 +87,14 @@ int aiodebug_names_stack(uint32_t stack, const aiodebug_frame_t **frames)
     return count ? count : select_frames(stack, true);
 }
 
+/* "app+0x12e0": with the file's build-id it can be named elsewhere. */
+static void put_offset(aiodebug_buffer_t *out, const aiodebug_frame_t *frame)
+{
+    const char *slash = strrchr(frame->module, '/');
+    aiodebug_buffer_puts(out, slash ? slash + 1 : frame->module);
+    aiodebug_buffer_printf(out, "+0x%llx", (unsigned long long)frame->offset);
+}
+
 static void expand_created(aiodebug_buffer_t *out, uint32_t stack)
 {
     if (select_frames(stack, false) == 0) {
@@ -98,24 +106,31 @@ static void expand_created(aiodebug_buffer_t *out, uint32_t stack)
         aiodebug_buffer_puts(out, frame->file);
         aiodebug_buffer_printf(out, ":%d", frame->line);
     } else if (frame->module) {
-        const char *slash = strrchr(frame->module, '/');
         aiodebug_buffer_puts(out, " created at ");
-        aiodebug_buffer_puts(out, slash ? slash + 1 : frame->module);
-        aiodebug_buffer_printf(out, "+0x%llx", (unsigned long long)frame->offset);
+        put_offset(out, frame);
     }
 }
 
-/* The line is not known, and the fallback is where the function was handed over. The runtime has
- * already written what the line would have been, which is not true of that place. */
+static bool take_back(aiodebug_buffer_t *out, const char *words)
+{
+    size_t n = strlen(words);
+    bool ends = out->length >= n && memcmp(out->data + out->length - n, words, n) == 0;
+    out->length -= ends ? n : 0;
+    return ends;
+}
+
+/* The line is not known, and the fallback is where the function was handed over, or nothing ("?").
+ * What has been written already of the line is not true of that. */
 static void put_site(aiodebug_buffer_t *out, const char *site, size_t length)
 {
     static const char *const words[][2] = {{", defined at ", ", created at "},
                                            {" running at ", " created at "}};
 
+    if (length == 1 && *site == '?' && take_back(out, " at ")) {
+        return;
+    }
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        size_t n = strlen(words[i][0]);
-        if (out->length >= n && memcmp(out->data + out->length - n, words[i][0], n) == 0) {
-            out->length -= n;
+        if (take_back(out, words[i][0])) {
             aiodebug_buffer_puts(out, words[i][1]);
             break;
         }
@@ -135,6 +150,8 @@ static void expand_function(aiodebug_buffer_t *out, uintptr_t address, bool line
         aiodebug_buffer_printf(out, ":%d", frame.line);
     } else if (line) {
         put_site(out, fallback, length);
+    } else if (frame.module && length > 2 && memcmp(fallback, "0x", 2) == 0) {
+        put_offset(out, &frame);
     } else {
         aiodebug_buffer_add(out, fallback, length);
     }
@@ -159,6 +176,13 @@ static bool expand_reference(aiodebug_buffer_t *out, const char *text, const cha
     return false;
 }
 
+/* Of what was written from `start` on. C++ names come with their parameters; an offset has none. */
+static bool needs_brackets(const aiodebug_buffer_t *out, size_t start)
+{
+    return out->length > start && out->data[out->length - 1] != ')' &&
+           !memchr(out->data + start, '+', out->length - start);
+}
+
 void aiodebug_names_expand(aiodebug_buffer_t *out, const char *text)
 {
     for (;;) {
@@ -170,8 +194,12 @@ void aiodebug_names_expand(aiodebug_buffer_t *out, const char *text)
         }
         text++;
         const char *end = strchr(text, '\001');
+        size_t start = out->length;
         if (end && expand_reference(out, text, end)) {
             text = end + 1;
+            if (strncmp(text, "()", 2) == 0 && !needs_brackets(out, start)) {
+                text += 2;
+            }
         } else {
             aiodebug_buffer_putc(out, '\001'); /* somebody's own control character */
         }
