@@ -62,8 +62,9 @@ def show(screen, check, variables):
                 screen.line("    " + line if line else "")
     screen.line()
     used = set(re.findall(r"AIODEBUG_[A-Z_]+", " ".join((check["meaning"], check["cause"], check["hint"]))))
-    for variable in variables:
-        if variable["name"] in used:
-            screen.line("  %s (%s): %s" % (variable["name"], variable["default"] or "unset", variable["meaning"]))
-    screen.line("  AIODEBUG_CHECKS=-%s turns it off; AIODEBUG_SUPPRESS does so for one function or module; "
-                "AIODEBUG_ABORT=%s makes a core file." % (slug, slug))
+    notes = ["%s (%s): %s" % (v["name"], v["default"] or "unset", v["meaning"]) for v in variables if v["name"] in used]
+    notes.append("AIODEBUG_CHECKS=-%s turns it off; AIODEBUG_SUPPRESS does so for one function or module; "
+                 "AIODEBUG_ABORT=%s makes a core file." % (slug, slug))
+    for note in notes:
+        for line in textwrap.wrap(note, width - 2, break_on_hyphens=False, subsequent_indent="  "):
+            screen.line("  " + line)

@@ -123,6 +123,51 @@ def compare_log(shown, printed):
     return ""
 
 
+def check_sessions(page, directory):
+    if SANITIZE:
+        return  # a sanitizer's runtime would have to be preloaded first
+    for number, (argument, text) in enumerate(re.findall(r"^<!-- session ([^>]*) -->\n```\n(.*?)^```$", page, re.M | re.S), 1):
+        complaint = ""
+        for _ in range(ATTEMPTS):
+            place = os.path.join(directory, "session%d" % number)
+            shutil.rmtree(place, ignore_errors=True)
+            os.mkdir(place)
+            for name in argument.split():
+                shutil.copy(os.path.join(ROOT, "tests/examples", name + ".c"), place)
+                complaint = complaint or compile_program(name, place, [])
+            complaint = complaint or session(text, place)
+            if not complaint:
+                break
+        check("session %d" % number, complaint)
+
+
+def session(text, place):
+    """Types what is typed there; a complaint."""
+    parts = re.split(r"^\$ ((?:.*\\\n)*.*)\n", text, flags=re.M)
+    script = ["aiodebug() { if [ \"$1\" = run ]; then shift; set -- run --shim '%s' \"$@\"; fi; '%s' \"$@\"; }" % (
+        os.path.join(BUILD, "libaiodebug.so"), os.path.join(ROOT, "scripts/aiodebug"))]
+    for typed in parts[1::2]:
+        script += [typed, "echo '---- next'"]
+    done = subprocess.run(["bash", "-c", "\n".join(script)], cwd=place, env=environment(False, COLUMNS="100", LC_ALL="C.UTF-8"),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=TIME_LIMIT * 4)
+    printed = done.stdout.split("---- next\n")
+    for typed, shown, said in zip(parts[1::2], parts[2::2], printed):
+        complaint = compare_log(plain(shown).splitlines(), plain(said))
+        if complaint:
+            return "$ %s\n%s" % (typed, complaint)
+    return ""
+
+
+def plain(text):
+    """Without times, durations, process numbers and the widths that depend on them; without empty lines."""
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "DAY TIME", text)
+    text = re.sub(r"\b\d\d:\d\d:\d\d\b", "TIME", text)
+    text = re.sub(r"\b[\d.]+ (s|ms|us|ns|min \d\d s)(?![a-z])", "N s", text)
+    text = re.sub(r"\[\d+\]", "[PID]", re.sub(r"(aiodebug-\w+)-\d+", r"\1-N", text))
+    return "\n".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
+
+
 def check_blocks(page, directory):
     programs = set()
     for what, argument, text in re.findall(r"^<!-- (program|prints|log) ([^>]*) -->\n```\w*\n(.*?)^```$", page,
@@ -233,6 +278,7 @@ def main():
     page = read("README.md")
     with tempfile.TemporaryDirectory() as directory:
         check_blocks(page, directory)
+        check_sessions(page, directory)
         check_json_keys(page, directory)
     check_tables(page)
     check_tour(page)
