@@ -34,14 +34,32 @@ def process_of(record):
     return (record.source, record.program, record.pid)
 
 
+def named(function):
+    return model.Frame(function, None, None, None, False, None, None, None, None)
+
+
+TURN = named("turn of the loop")
+
+
+def dearest_frame(record):
+    """Of a slow turn, in which no callback was slow by itself: the one that took most."""
+    for value in record.context.values():
+        found = RAN.search(value)
+        if found:
+            return model.Frame(found[1], found[2], int(found[3][:9]), None, False, None, None, None, None)
+    return None
+
+
 def callback_frame(record):
     """The function that the loop ran, as a frame; None when the record does not tell."""
+    if record.check == "slow-iteration":
+        return TURN
     text = record.object.repr if record.object and record.object.repr else record.message
     found = RAN.search(text)
     if found:
         return model.Frame(found[1], found[2], int(found[3][:9]), None, False, None, None, None, None)
     found = RAN_UNKNOWN.search(text)
-    return model.Frame(found[1], None, None, None, False, None, None, None, None) if found else None
+    return named(found[1]) if found else None
 
 
 def path_of(record):
@@ -53,7 +71,7 @@ def path_of(record):
         if frames:
             break
     if top is None:
-        return frames or (model.Frame(record.check or "report", None, None, None, False, None, None, None, None),)
+        return frames or (named(record.check or "report"),)
     # Below the callback lie main() and the loop, the same for all; where the callback is not on the stack
     # (it was a coroutine's, or it has no name there), all of it is shown.
     for i, frame in enumerate(frames):

@@ -222,6 +222,8 @@ TELLING_FOR = {
     "blocking-call": ("call", "running", "created"),
     "task-destroyed-pending": ("suspended", "created"),
     "non-thread-safe-call": ("call", "running"),
+    "handle-destroyed-active": ("freed", "closed", "created"),
+    "loop-reentered": ("call", "running"),
 }
 
 
@@ -259,9 +261,10 @@ DEFINED_AT = re.compile(r"(\w+)\(\)(?: running| done, defined)? at (.+?:\d+)")
 
 def place(record):
     """Where: one string that tells this place from others of the same check. A slow callback's is the function
-    that was slow, where the message names it: its stack only says who scheduled it."""
-    if record.check == "slow-callback":
-        named = DEFINED_AT.search(record.message)
+    that was slow, where the message names it: its stack only says who scheduled it. A slow turn's is that of its dearest callback."""
+    if record.check in ("slow-callback", "slow-iteration"):
+        named = DEFINED_AT.search(record.context.get("dearest callback 1", "") if record.check == "slow-iteration"
+                                  else record.message)
         if named:
             return "%s (%s)" % (named[1], named[2])
     memo, key = record.trace.memo, ("place", record.check)

@@ -12,7 +12,7 @@ import re
 from array import array
 
 from . import model
-from .export_samples import Sampler, callback_frame, process_of
+from .export_samples import Sampler, callback_frame, dearest_frame, process_of
 from .report_sources import Sources
 from .report_timeline import LEVEL_RANK, Timeline
 from .report_trees import Tree
@@ -206,6 +206,10 @@ class Collector:
             if number is not None:
                 return number
         place = model.place(record)
+        if record.check == "slow-iteration":
+            dearest = dearest_frame(record)
+            if dearest:
+                place = model.frame_name(dearest)
         key = (record.check, place, record.program)
         number = self.groups.get(key)
         if number is None:
@@ -299,7 +303,7 @@ class Collector:
     def thread_name(record):
         if record.tid is not None and record.tid == record.pid:
             return "main thread"
-        if record.thread and record.thread != record.program:
+        if record.thread and not (record.program or "").startswith(record.thread):  # the kernel keeps 15 letters
             return "thread %s" % record.thread
         return "other threads"
 
@@ -359,7 +363,7 @@ class Collector:
                            "first": v[1], "last": v[2], "records": v[3]}
                           for p, v in self.processes.items()][:2000],
             "process_count": len(self.processes),
-            "lanes": [self.lane(lane) for lane in lanes],
+            "lanes": [self.lane(lane, rank) for lane, rank in lanes.items()],
             "lane_count": len(self.timeline.about),
             "checks": self.checks(numbers),
             "groups": groups,
@@ -371,10 +375,10 @@ class Collector:
             "sources": frames.texts,
         }
 
-    def lane(self, lane):
+    def lane(self, lane, rank):
         process, tid, thread, blocked, items = self.timeline.about[lane]
         return {"process": self.processes[process][0], "program": cut(process[1]) or "?", "pid": process[2],
-                "tid": tid, "thread": cut(thread), "blocked": round(blocked, 6), "records": items}
+                "tid": tid, "thread": cut(thread), "blocked": round(blocked, 6), "records": items, "rank": rank}
 
     def checks(self, numbers):
         """One entry for each check that the log has, the gravest first."""

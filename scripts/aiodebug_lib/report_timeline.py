@@ -87,9 +87,10 @@ class Timeline:
         self.group.extend(array("i", map(groups.__getitem__, other.group)))
 
     def choose_lanes(self):
-        """The lanes that are drawn, those with most to show first chosen, then in the order of their first record."""
-        order = sorted(range(len(self.about)), key=lambda n: (-self.about[n][3], -self.about[n][4], n))
-        return sorted(order[:LANES_MAX])
+        """The lanes that the page gets, in the order of their first record -> which rank each has by what it shows."""
+        order = sorted(range(len(self.about)), key=lambda n: (-self.about[n][3], -self.about[n][4], n))[:LANES_MAX]
+        ranks = {lane: rank for rank, lane in enumerate(order)}
+        return {lane: ranks[lane] for lane in sorted(order)}
 
     def finish(self, groups, lanes):
         """groups: number of a group -> number on the page, or -1; lanes: the chosen ones."""

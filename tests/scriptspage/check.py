@@ -68,6 +68,8 @@ def main():
         for name in ("painted", "filters", "flame", "keyboard", "accessible", "contrast", "themes", "widths", "printing",
                      "policy"):
             check(name, getattr(page_checks, name), browser, url)
+        check("plain libuv", page_checks.handles, browser, scratch, build)
+        check("many threads", page_checks.many_threads, browser, scratch, records)
         check("hostile log", page_checks.hostile, browser, scratch, records)
         check("empty log", page_checks.empty, browser, scratch)
         check("damaged log", page_checks.damaged, browser, scratch, log)

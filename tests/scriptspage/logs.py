@@ -26,6 +26,28 @@ def run_workshop(build, program, log, orders, slow="0.01", environment=()):
         return [json.loads(line) for line in file]
 
 
+UV_PROGRAMS = ("exit_open_many", "free_two_handles", "slow_repeating_timer", "slow_iteration_reads", "reuse_fs_req")
+
+
+def run_uv(build, directory, log):
+    """Programs on plain libuv, of tests/uv: handles left open, memory of one freed, slow callbacks and turns."""
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libuv"], capture_output=True, text=True, check=True)
+    env = {**os.environ, "LD_PRELOAD": os.path.join(build, "libaiodebug.so"), "AIODEBUG_FORMAT": "json",
+           "AIODEBUG_LOG": log, "AIODEBUG_RESOURCE": "1"}
+    for name in UV_PROGRAMS:
+        source = os.path.join(ROOT, "tests/uv", name + ".c")
+        if not os.path.exists(source):
+            continue
+        program = os.path.join(directory, name)
+        # Named as the log will have it: relative to the directory in which the report looks for sources.
+        subprocess.run([os.environ.get("CC", "gcc"), "-g", "-O1", "tests/uv/%s.c" % name, "-o", program,
+                        *flags.stdout.split(), "-ldl"], cwd=ROOT, check=True)
+        subprocess.run([program], env=env, cwd=ROOT, timeout=60, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    with open(log, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
 def write(path, records):
     with open(path, "w", encoding="utf-8") as file:
         for record in records:

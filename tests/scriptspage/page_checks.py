@@ -72,6 +72,45 @@ def contents(browser, url, records):
     page.close()
 
 
+def handles(browser, scratch, build):
+    """Programs on plain libuv: what they left behind, where it was created, the lines around it."""
+    log = os.path.join(scratch, "uv.jsonl")
+    records = logs.run_uv(build, scratch, log)
+    page = browser.open(report(scratch, log, "uv.html"))
+    slugs = set(page.evaluate("[...document.querySelectorAll('.verdict .slug')].map((n) => n.textContent)"))
+    expect(slugs == {r["check"] for r in records} and {"unclosed-handle", "handle-destroyed-active"} <= slugs, slugs)
+    page.click("#findings-chips button[value=left]")
+    page.click("#findings-search")
+    page.type("open_sockets")
+    page.until("document.querySelectorAll('tr.finding').length === 1")
+    if page.evaluate("document.querySelector('tr.finding .toggle').getAttribute('aria-expanded')") == "false":
+        page.click("tr.finding .toggle")
+    here = text(page, "tr.detail .innermost .row.here")
+    expect("uv_tcp_init" in here or "uv_timer_init" in here, here)
+    left = sum(r["count"] for r in records if r["check"] == "unclosed-handle" and r["program"] == "exit_open_many")
+    expect(text(page, "tr.finding .c-count").strip() == "%d\u00d7" % left, text(page, "tr.finding .c-count"))
+    page.evaluate("[...document.querySelectorAll('#flame-tabs button')].at(-1).click()")
+    expect(page.evaluate("[...document.querySelectorAll('#flame-canvas .frame')].some((b) => b.textContent.startsWith('open_'))"), "leaks by place")
+    clean(page)
+    page.close()
+
+
+def many_threads(browser, scratch, records):
+    """Many processes: the busiest are drawn, the others when asked for."""
+    log = os.path.join(scratch, "threads.jsonl")
+    logs.write(log, [{**r, "pid": 1000 + i % 60, "tid": 1000 + i % 60} for i, r in enumerate(records)])
+    page = browser.open(report(scratch, log, "threads.html"))
+    height = "document.querySelector('#timeline-canvas').clientHeight"
+    before = page.evaluate(height)
+    expect("12 more threads with less to show are left out" in text(page, "#timeline-about"), text(page, "#timeline-about"))
+    page.click("#timeline-lanes")
+    expect(page.evaluate(height) > 3 * before, "all are drawn")
+    page.click("#timeline-lanes")
+    expect(page.evaluate(height) == before, "the busiest again")
+    clean(page)
+    page.close()
+
+
 def painted(browser, url):
     """The timeline's canvas holds more than its background, and another picture after zooming."""
     page = browser.open(url)

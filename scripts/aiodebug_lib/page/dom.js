@@ -21,6 +21,9 @@ function fill(node, attributes, children) {
 const el = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
 const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
+// As append(), but leaves out what is null or false.
+const add = (node, ...children) => fill(node, {}, children);
+
 // ---- numbers ----
 
 const grouped = new Intl.NumberFormat('en-US');

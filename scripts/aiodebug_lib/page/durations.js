@@ -31,7 +31,7 @@ function histogramChart(histogram, stats, threshold, label) {
   const chart = svg('svg', { viewBox: `0 0 ${W} ${H}`, class: 'histogram', role: 'img', 'aria-label': label });
   for (const n of most > 1 ? [0, most / 2, most] : [0, most]) {
     if (n !== Math.round(n)) continue;
-    chart.append(svg('line', { class: 'grid', x1: LEFT_, x2: W - RIGHT, y1: y(n), y2: y(n) }),
+    add(chart, svg('line', { class: 'grid', x1: LEFT_, x2: W - RIGHT, y1: y(n), y2: y(n) }),
       svg('text', { class: 'tick', x: LEFT_ - 6, y: y(n) + 3.5, 'text-anchor': 'end', text: n >= 10000 ? `${Math.round(n / 1000)}k` : String(n) }));
   }
   counts.forEach((n, i) => {
@@ -39,7 +39,7 @@ function histogramChart(histogram, stats, threshold, label) {
     const a = x((first + i) / histogram.step), b = x((first + i + 1) / histogram.step);
     const top = Math.min(y(n), H - BOTTOM - 1.5);
     const from = 10 ** ((first + i) / histogram.step), to = 10 ** ((first + i + 1) / histogram.step);
-    chart.append(svg('rect', {
+    add(chart, svg('rect', {
       class: 'column', x: a + 0.75, width: Math.max(1, b - a - 1.5), y: top, height: H - BOTTOM - top, rx: 1.5,
       on: {
         pointermove: (event) => showTip(event.clientX, event.clientY, [plural(n, 'time'), `${duration(from)} to ${duration(to)}`]),
@@ -48,7 +48,7 @@ function histogramChart(histogram, stats, threshold, label) {
     }));
   });
   for (const [e, s] of ticks(low, high)) {
-    chart.append(svg('text', { class: 'tick', x: x(e), y: H - 7, 'text-anchor': 'middle', text: tickText(s) }));
+    add(chart, svg('text', { class: 'tick', x: x(e), y: H - 7, 'text-anchor': 'middle', text: tickText(s) }));
   }
   const marks = [['median', stats.median], ['p95', stats.p95]];
   if (threshold) marks.unshift(['threshold', threshold]);
@@ -56,10 +56,10 @@ function histogramChart(histogram, stats, threshold, label) {
   for (const [name, value] of marks.filter(([, v]) => v > 0).sort((a, b) => a[1] - b[1])) {
     const at = x(Math.log10(value));
     if (at < LEFT_ - 1 || at > W - RIGHT + 1) continue;
-    chart.append(svg('line', { class: `at at-${name}`, x1: at, x2: at, y1: TOP - 4, y2: H - BOTTOM }));
+    add(chart, svg('line', { class: `at at-${name}`, x1: at, x2: at, y1: TOP - 4, y2: H - BOTTOM }));
     if (at > free) {
       const right = at > W - 70;
-      chart.append(svg('text', { class: 'name', x: right ? at - 3 : at + 3, y: TOP - 7, 'text-anchor': right ? 'end' : 'start', text: name }));
+      add(chart, svg('text', { class: 'name', x: right ? at - 3 : at + 3, y: TOP - 7, 'text-anchor': right ? 'end' : 'start', text: name }));
       free = at + name.length * 6 + 12;
     }
   }
@@ -76,12 +76,12 @@ function drawDurations() {
   const body = $('durations-body');
   const timed = data.checks.filter((c) => c.histogram);
   if (!timed.length) {
-    body.append(el('p', { class: 'empty', text: 'No record of this log carries a duration.' }));
+    add(body, el('p', { class: 'empty', text: 'No record of this log carries a duration.' }));
     return;
   }
   for (const check of timed) {
     const label = `${check.heading}: ${plural(check.stats.n, 'duration')}, median ${duration(check.stats.median)}, longest ${duration(check.stats.max)}`;
-    body.append(el('figure', { class: `card chart ${familyClass(check.family)}` },
+    add(body, el('figure', { class: `card chart ${familyClass(check.family)}` },
       el('figcaption', {}, el('span', { class: 'what', text: check.heading }), slugTag(check)),
       histogramChart(check.histogram, check.stats, check.threshold, label),
       statsList(check.stats),

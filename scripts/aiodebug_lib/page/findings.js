@@ -36,7 +36,7 @@ function sparkline(columns, label) {
   columns.forEach((n, i) => {
     if (n) {
       const h = Math.max(3, 20 * n / most);
-      chart.append(svg('rect', { x: i * 3, y: 22 - h, width: 2.2, height: h }));
+      add(chart, svg('rect', { x: i * 3, y: 22 - h, width: 2.2, height: h }));
     }
   });
   return chart;
@@ -75,19 +75,19 @@ function frameNode(number, last) {
     el('code', { class: 'fn', text: f[FRAME.fn] || '??' }),
     el('code', { class: 'at', text: frameAt(f), title: f[FRAME.file] ? `${f[FRAME.file]}:${f[FRAME.line]}` : `${f[FRAME.module] || ''}${f[FRAME.build] ? `, build-id ${f[FRAME.build]}` : ''}` }),
     f[FRAME.inlined] ? el('span', { class: 'note', text: 'inlined' }) : null);
-  item.append(head);
+  add(item, head);
   const text = data.sources[f[FRAME.around]];
   if (text) {
     const code = el('div', { class: 'code', hidden: !last }, sourceLines(text, f[FRAME.line]));
     const line = f[FRAME.source] !== null && !last ? el('code', { class: 'line', text: f[FRAME.source] }) : null;
-    head.append(el('button', {
+    add(head, el('button', {
       type: 'button', class: 'quiet small', 'aria-expanded': String(last), text: 'source', 'aria-label': `Source around ${frameAt(f)}`,
       on: { click: (event) => { code.hidden = !code.hidden; if (line) line.hidden = !code.hidden; event.currentTarget.setAttribute('aria-expanded', String(!code.hidden)); } },
     }));
-    if (line) item.append(line);
-    item.append(code);
+    if (line) add(item, line);
+    add(item, code);
   } else if (f[FRAME.source]) {
-    item.append(el('code', { class: 'line', text: f[FRAME.source] }));
+    add(item, el('code', { class: 'line', text: f[FRAME.source] }));
   }
   return item;
 }
@@ -109,18 +109,18 @@ function stackNode(stack) {
 function findingDetail(group, check) {
   const box = el('div', { class: 'inside' });
   const hint = (group.traces[0] && group.traces[0].hint) || check.hint;
-  if (hint) box.append(el('p', { class: 'fix' }, el('strong', { text: 'To fix it: ' }), hint + (/[.!?]$/.test(hint) ? '' : '.')));
+  if (hint) add(box, el('p', { class: 'fix' }, el('strong', { text: 'To fix it: ' }), hint + (/[.!?]$/.test(hint) ? '' : '.')));
   const around = group.around >= 0 ? data.sources[group.around] : null;
   const told = group.traces.some((t) => t.stacks.some((s) => s.frames.some((f) => data.frames[f][FRAME.around] === group.around)));
   if (around && !told) {
-    box.append(el('div', { class: 'stack' }, el('h4', {}, `${placeName(group)} `, el('span', { class: 'note', text: `${group.file}:${group.line}` })),
+    add(box, el('div', { class: 'stack' }, el('h4', {}, `${placeName(group)} `, el('span', { class: 'note', text: `${group.file}:${group.line}` })),
       el('div', { class: 'code' }, sourceLines(around, group.line))));
   }
   group.traces.forEach((trace, i) => {
-    if (group.traces.length > 1) box.append(el('h3', { class: 'variant', text: `Stacks ${i + 1} of ${group.trace_count}, ${plural(trace.count, 'record')}` }));
-    if (trace.stacks.length) box.append(el('div', { class: 'stacks' }, trace.stacks.map(stackNode)));
-    else if (!around) box.append(el('p', { class: 'muted small', text: 'This record carries no stack.' }));
-    for (const error of trace.errors) box.append(el('p', { class: 'error' }, el('code', { text: error })));
+    if (group.traces.length > 1) add(box, el('h3', { class: 'variant', text: `Stacks ${i + 1} of ${group.trace_count}, ${plural(trace.count, 'record')}` }));
+    if (trace.stacks.length) add(box, el('div', { class: 'stacks' }, trace.stacks.map(stackNode)));
+    else if (!around) add(box, el('p', { class: 'muted small', text: 'This record carries no stack.' }));
+    for (const error of trace.errors) add(box, el('p', { class: 'error' }, el('code', { text: error })));
   });
   const facts = [];
   facts.push(['Messages', el('ul', { class: 'plain' }, group.messages.map((m) => el('li', {}, el('code', { text: m }))))]);
@@ -133,7 +133,7 @@ function findingDetail(group, check) {
   const processes = group.processes.map(([p, n]) => { const q = data.processes[p]; return q ? `${q.program} ${q.pid ?? '?'} (${count(n)}\u00d7)` : ''; }).filter(Boolean);
   facts.push([group.process_count === 1 ? 'Process' : 'Processes', el('span', { text: processes.join(', ') + (group.process_count > processes.length ? ` and ${group.process_count - processes.length} more` : '') })]);
   if (group.repeats) facts.push(['Counted', el('span', { text: `${count(group.records)} written out, ${count(group.repeats)} more only counted by the shim` })]);
-  box.append(el('dl', { class: 'facts' }, facts.map(([k, v]) => el('div', {}, el('dt', { text: k }), el('dd', {}, v)))));
+  add(box, el('dl', { class: 'facts' }, facts.map(([k, v]) => el('div', {}, el('dt', { text: k }), el('dd', {}, v)))));
   return box;
 }
 
@@ -179,13 +179,13 @@ function openFinding(n) {
 function drawFindings() {
   const body = $('findings-body');
   if (!data.groups.length) {
-    body.append(el('p', { class: 'empty', text: 'The log has no records.' }));
+    add(body, el('p', { class: 'empty', text: 'The log has no records.' }));
     return;
   }
   const present = [...new Set(data.groups.map((g) => g.family))];
   const families = [['', 'All'], ...Object.keys(data.families).filter((f) => present.includes(f)).map((f) => [f, data.families[f].name])];
   if (data.groups.some((g) => LEFT.has(g.check))) families.splice(1, 0, ['left', 'Left behind']);
-  body.append(
+  add(body,
     el('div', { class: 'controls' },
       el('div', { id: 'findings-chips', class: 'chips', role: 'group', 'aria-label': 'Family' },
         families.map(([value, name]) => el('button', { type: 'button', value, class: value in data.families ? familyClass(value) : '', 'aria-pressed': 'false',

@@ -84,8 +84,8 @@ function flameDraw() {
     });
     if (w > 24) {
       const [fn, at] = node.name.split('  ');
-      button.append(el('span', { text: node.depth ? fn : `all, ${flameValue(node.value)}` }));
-      if (at && w > 120) button.append(el('span', { class: 'where', text: at }));
+      add(button, el('span', { text: node.depth ? fn : `all, ${flameValue(node.value)}` }));
+      if (at && w > 120) add(button, el('span', { class: 'where', text: at }));
     }
     button.node = node;
     nodes.set(node, button);
@@ -171,7 +171,7 @@ function flameSearch(query) {
 function drawFlame() {
   const body = $('flame-body');
   if (!data.flames.length) {
-    body.append(el('p', { class: 'empty', text: 'There is nothing to draw: no record tells of a blocked loop or of something left behind.' }));
+    add(body, el('p', { class: 'empty', text: 'There is nothing to draw: no record tells of a blocked loop or of something left behind.' }));
     return;
   }
   const canvas = el('div', {
@@ -187,7 +187,7 @@ function drawFlame() {
       pointerleave: hideTip,
     },
   });
-  body.append(
+  add(body,
     el('div', { class: 'controls' },
       el('div', { id: 'flame-tabs', class: 'chips', role: 'group', 'aria-label': 'Which flame graph' },
         data.flames.map((f, i) => el('button', { type: 'button', 'aria-pressed': 'false', text: f.title, on: { click: () => flameSelect(i) } }))),

@@ -44,7 +44,8 @@ function timeOf(group) {
 }
 
 function laneName(lane) {
-  return lane.thread && lane.thread !== lane.program ? `${lane.program} \u00b7 ${lane.thread}` : lane.program;
+  // The kernel keeps 15 letters of a thread's name, which at first is the program's.
+  return lane.thread && !lane.program.startsWith(lane.thread) ? `${lane.program} \u00b7 ${lane.thread}` : lane.program;
 }
 
 function frameAt(frame) {

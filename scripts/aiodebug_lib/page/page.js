@@ -12,7 +12,7 @@ const isDark = () => (document.documentElement.dataset.theme ? document.document
 function themeChanged() {
   $('theme').textContent = isDark() ? 'Light' : 'Dark';
   $('theme').setAttribute('aria-label', isDark() ? 'Switch to light colours' : 'Switch to dark colours');
-  if ($('timeline-canvas')) timelineDraw();
+  if ($('timeline-canvas')) timelineDraw(); // its colours are read when it is drawn
 }
 
 function setTheme(theme) {
@@ -70,20 +70,20 @@ function drawLog() {
     ['Records', count(data.records)],
     ['Drawn', data.generated.replace('T', ' ').replace('Z', ' UTC')],
   ];
-  body.append(el('dl', { class: 'facts' }, facts.map(([k, v]) => el('div', {}, el('dt', { text: k }), el('dd', { text: v })))));
+  add(body, el('dl', { class: 'facts' }, facts.map(([k, v]) => el('div', {}, el('dt', { text: k }), el('dd', { text: v })))));
   if (data.damage.length) {
-    body.append(el('h3', { text: 'What could not be read' }), el('ul', { class: 'plain' }, data.damage.map((line) => el('li', { text: line }))));
+    add(body, el('h3', { text: 'What could not be read' }), el('ul', { class: 'plain' }, data.damage.map((line) => el('li', { text: line }))));
   }
   if (data.processes.length) {
     const logs = data.processes.some((p) => p.log !== null);
     const most = 100;
-    body.append(el('div', { class: 'card table-box' }, el('table', { class: 'table processes' },
+    add(body, el('div', { class: 'card table-box' }, el('table', { class: 'table processes' },
       el('caption', { class: 'unseen', text: 'Processes' }),
       el('thead', {}, el('tr', {}, ['Program', 'Process', 'First', 'Last', 'Records', ...(logs ? ['Log'] : [])].map((h) => el('th', { scope: 'col', text: h })))),
       el('tbody', {}, data.processes.slice(0, most).map((p) => el('tr', {},
         el('td', { text: p.program }), el('td', { text: p.pid ?? '?' }), el('td', { text: p.first === null ? '' : moment(p.first) }),
         el('td', { text: p.last === null ? '' : clock(p.last, 3) }), el('td', { text: count(p.records) }), logs ? el('td', { text: p.log || '' }) : null))))));
-    if (data.process_count > most) body.append(el('p', { class: 'muted small', text: `${count(data.process_count - most)} more processes are not listed.` }));
+    if (data.process_count > most) add(body, el('p', { class: 'muted small', text: `${count(data.process_count - most)} more processes are not listed.` }));
   }
 }
 

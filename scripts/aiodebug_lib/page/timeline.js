@@ -2,6 +2,7 @@
 // together than a pixel, one mark is drawn. The canvas takes the focus: arrows move and zoom, n and p go from
 // item to item, and the line below tells the chosen one in words.
 
+const TL_LANES = 12; // drawn at first
 const TL = { items: [], lanes: [], from: 0, to: 1, chosen: -1, gutter: 168, height: 0 };
 const TL_ROW = 15, TL_GAP = 3, TL_HEAD = 25, TL_AXIS = 26, TL_OVER = 30;
 
@@ -22,7 +23,7 @@ function timelineLoad() {
   let y = TL_OVER + TL_AXIS;
   data.lanes.forEach((lane, i) => {
     const rows = [...used[i]].sort((a, b) => a - b);
-    if (!rows.length) return;
+    if (!rows.length || (!TL.everything && lane.rank >= TL_LANES)) return;
     const entry = { lane, index: i, y, rows: new Map() };
     y += TL_HEAD;
     for (const row of rows) {
@@ -35,9 +36,8 @@ function timelineLoad() {
   });
   TL.byLane = new Map(TL.lanes.map((entry) => [entry.index, entry]));
   TL.items = TL.items.filter((item) => TL.byLane.has(item.lane));
+  TL.bins = null;
   TL.height = y + 4;
-  TL.from = 0;
-  TL.to = TL.span;
 }
 
 const ROW_FAMILY = ['time', 'time', 'time', 'time', 'wait', 'wait', 'other'];
@@ -271,7 +271,7 @@ function timelineChoose(i, follow) {
     const lines = timelineLines(item);
     box.replaceChildren(el('strong', { text: lines[0] }), el('span', { text: lines.slice(1).filter(Boolean).join('. ') + '.' }));
     if (data.groups[item.group]) {
-      box.append(el('button', { type: 'button', text: 'Show the finding', on: { click: () => openFinding(item.group) } }));
+      add(box, el('button', { type: 'button', text: 'Show the finding', on: { click: () => openFinding(item.group) } }));
     }
     if (follow && (item.end < TL.from || item.start > TL.to || item.end - item.start < (TL.to - TL.from) / 4000)) {
       const span = Math.min(TL.to - TL.from, Math.max((item.end - item.start) * 40, TL.span / 400));
@@ -376,26 +376,40 @@ function timelinePointer(canvas) {
   }, { passive: false });
 }
 
+const timelineLabel = () => `Timeline of ${plural(TL.lanes.length, 'thread')}, ${plural(TL.items.length, 'item')}, ${duration(TL.span)}`;
+const timelineLanesText = () => (TL.everything ? `Show the ${TL_LANES} busiest threads only` : `Show all ${data.lanes.length} threads`);
+
+function timelineLanes() {
+  timelineLoad();
+  $('timeline-lanes').textContent = timelineLanesText();
+  $('timeline-lanes').setAttribute('aria-expanded', String(Boolean(TL.everything)));
+  $('timeline-canvas').setAttribute('aria-label', timelineLabel());
+  timelineChoose(-1);
+}
+
 function drawTimeline() {
   timelineLoad();
+  TL.from = 0;
+  TL.to = TL.span;
   const body = $('timeline-body'), about = $('timeline-about');
   if (!TL.items.length && !data.timeline.density.length) {
     about.textContent = '';
-    body.append(el('p', { class: 'empty', text: 'No record of this log says when it was made.' }));
+    add(body, el('p', { class: 'empty', text: 'No record of this log says when it was made.' }));
     return;
   }
   const parts = [`Each loop's thread, as far as the log tells. The shim writes a repeated mistake out three times and then counts it, so what is not drawn here may still have happened.`];
-  if (data.lane_count > TL.lanes.length) parts.push(`${plural(data.lane_count - TL.lanes.length, 'more thread')} with less to show ${data.lane_count - TL.lanes.length === 1 ? 'is' : 'are'} left out.`);
+  const out = data.lane_count - data.lanes.length;
+  if (out > 0) parts.push(`${plural(out, 'more thread')} with less to show ${out === 1 ? 'is' : 'are'} left out.`);
   if (data.timeline.merged) parts.push(`${plural(data.timeline.merged, 'shorter record')} are shown as density.`);
   about.textContent = parts.join(' ');
   TL.hint = 'Click an item, or press n and p, to read what it is.';
   const button = (id, text, label, act) => el('button', { type: 'button', id, text, 'aria-label': label, on: { click: act } });
   const canvas = el('canvas', {
     id: 'timeline-canvas', tabindex: '0', role: 'application', 'aria-roledescription': 'timeline', 'aria-describedby': 'timeline-about timeline-chosen',
-    'aria-label': `Timeline of ${plural(TL.lanes.length, 'loop')}, ${plural(TL.items.length, 'item')}, ${duration(TL.span)}`, on: { keydown: timelineKey },
+    'aria-label': timelineLabel(), on: { keydown: timelineKey },
   });
-  const families = [...new Set(TL.items.map(itemFamily))].filter((f) => data.families[f]);
-  body.append(
+  const families = Object.keys(data.families).filter((f) => data.groups.some((group) => group.family === f));
+  add(body,
     el('div', { class: 'controls' },
       el('div', { class: 'chips', role: 'group', 'aria-label': 'Move through the timeline' },
         button('timeline-in', 'Zoom in', null, () => timelineZoom(0.5)), button('timeline-out', 'Zoom out', null, () => timelineZoom(2)),
@@ -405,6 +419,8 @@ function drawTimeline() {
         button('timeline-prev', 'Previous', 'Previous item', () => timelineStep(-1)), button('timeline-next', 'Next', 'Next item', () => timelineStep(1))),
       el('ul', { class: 'legend', 'aria-label': 'Colours' }, families.map((f) => el('li', { class: familyClass(f) }, el('span', { class: 'dot', 'aria-hidden': 'true' }), data.families[f].name)))),
     el('div', { class: 'card timeline-box' }, canvas),
+    data.lanes.length > TL_LANES ? el('button', { type: 'button', id: 'timeline-lanes', 'aria-expanded': 'false', text: timelineLanesText(),
+      on: { click: () => { TL.everything = !TL.everything; timelineLanes(); } } }) : null,
     el('p', { id: 'timeline-chosen', class: 'chosen', role: 'status' }, el('span', { class: 'muted', text: TL.hint })));
   for (const id of ['timeline-out', 'timeline-all']) $(id).disabled = true;
   timelinePointer(canvas);

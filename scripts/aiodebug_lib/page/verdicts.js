@@ -5,6 +5,7 @@ function drawHeadline() {
   const findings = wrong.reduce((sum, c) => sum + c.count, 0);
   const blocked = data.checks.reduce((sum, c) => sum + c.blocked, 0);
   const [first, last] = data.span;
+  const share = blockedShare();
   $('title').textContent = data.title;
   const programs = [...new Set(data.processes.map((p) => p.program))];
   const named = programs.length > 3 ? `${programs.slice(0, 3).join(', ')} and ${programs.length - 3} more` : programs.join(', ');
@@ -18,7 +19,7 @@ function drawHeadline() {
   const left = data.groups.filter((g) => LEFT.has(g.check)).reduce((sum, g) => sum + g.count, 0);
   const figures = [
     ['Findings', count(findings), `of ${plural(wrong.length, 'kind')}, in ${plural(wrong.reduce((s, c) => s + c.places, 0), 'place')}`],
-    ['Loops blocked', blocked ? duration(blocked) : 'never', blocked && last > first ? `${percent(blocked / busySpan())} of the time logged${data.checks.some((c) => c.family === 'time' && c.repeats) ? ', at least' : ''}` : 'as far as the log tells'],
+    ['Loops blocked', blocked ? duration(blocked) : 'never', share !== null ? `${percent(share)} of the time logged${data.checks.some((c) => c.family === 'time' && c.repeats) ? ', at least' : ''}` : 'as far as the log tells'],
     ['Longest block', longest ? duration(longest) : 'none', longest ? longestPlace(longest) : ''],
     ['Left behind', count(left), 'handles, tasks, coroutines'],
   ];
@@ -29,14 +30,19 @@ function drawHeadline() {
 const LEFT = new Set(['task-destroyed-pending', 'coroutine-never-awaited', 'unclosed-loop', 'unclosed-transport', 'unclosed-handle',
   'handle-destroyed-active', 'loop-busy-at-close', 'request-pending-at-exit']);
 
-// The time in which each loop was there, as far as the log tells: of its process, once for each loop.
-function busySpan() {
-  let sum = 0;
+// How much of the time that the log covers its loops were blocked: for the loops that have enough records for that to
+// be more than chance, and only when those are most of what was blocked. null: the log does not tell.
+function blockedShare() {
+  let blocked = 0, span = 0, all = 0;
   for (const lane of data.lanes) {
     const process = data.processes[lane.process];
-    if (process && process.first !== null && lane.blocked > 0) sum += process.last - process.first;
+    all += lane.blocked;
+    if (process && process.first !== null && lane.blocked > 0 && lane.records >= 10) {
+      blocked += lane.blocked;
+      span += process.last - process.first;
+    }
   }
-  return sum || 1;
+  return span > 0 && blocked > 0.8 * all ? blocked / span : null;
 }
 
 function longestPlace(longest) {
@@ -51,7 +57,7 @@ function verdictPlaces(check) {
     el('span', { class: 'often', text: `${count(group.count)}\u00d7${timeOf(group)}` }),
     group.source ? el('code', { class: 'line', text: group.source }) : null)));
   if (check.places > shown.length) {
-    list.append(el('li', { class: 'more' }, el('a', {
+    add(list, el('li', { class: 'more' }, el('a', {
       href: '#findings', text: `${plural(check.places - shown.length, 'more place')}`,
       on: { click: (event) => { event.preventDefault(); showFindings({ check: check.slug }); } },
     })));
@@ -80,13 +86,13 @@ function drawVerdicts() {
     check.hint ? el('p', { class: 'fix' }, el('strong', { text: 'To fix it: ' }), check.hint + (/[.!?]$/.test(check.hint) ? '' : '.')) : null));
   const list = $('verdict-list');
   if (!cards.length) {
-    list.append(el('p', { class: 'empty', text: data.records
+    add(list, el('p', { class: 'empty', text: data.records
       ? 'Nothing wrong was logged: no record is a warning or graver.'
       : 'The log has no records: either nothing was wrong, or the program never loaded the shim.' }));
   }
-  list.append(el('div', { class: 'cards' }, cards));
+  add(list, el('div', { class: 'cards' }, cards));
   if (quiet.length) {
-    list.append(el('p', { class: 'muted small', text: 'Below a warning, and so no verdict: ' +
+    add(list, el('p', { class: 'muted small', text: 'Below a warning, and so no verdict: ' +
       quiet.map((c) => `${c.slug || 'other reports'} (${c.level}, ${count(c.count)})`).join(', ') + '.' }));
   }
 }
