@@ -8,6 +8,7 @@
 #   make demo      the documented bug programs, plain and under the shim
 #   make check     every test; its last line is "N passed, N failed"
 #   make bench     the costs, beside those of libuv, boost.context, State Threads and asyncio
+#   make bench-io  an echo over TCP, beside libuv's alone and asyncio's
 #   make bench-scripts   what scripts/aiodebug costs over a million records
 #   make install   DESTDIR, PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, DATADIR; uninstall undoes it
 #   make format | tidy | clean
@@ -180,7 +181,12 @@ SHIM_OBJ := $(call object,$(SHIM_SRC))
 HARNESS_OBJ := $(call object,$(wildcard tests/unit/harness*.c))
 
 RUNTIME_SO := $(B)/libaiort.so.$(VERSION)
-LIBS := $(if $(RUNTIME_SRC),$(B)/libaiort.so $(B)/libaiort.a) $(if $(SHIM_SRC),$(B)/libaiodebug.so)
+# TLS by OpenSSL, a library of its own; without OpenSSL's headers it is left out.
+HAVE_OPENSSL := $(shell $(PKG_CONFIG) --exists openssl 2>/dev/null && echo yes)
+TLS_SRC := $(if $(HAVE_OPENSSL),$(sort $(wildcard runtime/tls/*.c)))
+TLS_OBJ := $(call object,$(TLS_SRC))
+TLS_SO := $(B)/libaiort-tls.so.$(VERSION)
+LIBS := $(if $(RUNTIME_SRC),$(B)/libaiort.so $(B)/libaiort.a) $(if $(TLS_SRC),$(B)/libaiort-tls.so) $(if $(SHIM_SRC),$(B)/libaiodebug.so)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 EXAMPLE_BIN := $(patsubst tests/examples/%.c,$(B)/examples/%,$(EXAMPLE_SRC))
 BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(BENCH_SRC))
@@ -226,6 +232,17 @@ $(RUNTIME_SO): $(RUNTIME_OBJ) runtime/libaiort.map $(B)/runtime.list
 $(B)/libaiort.so.$(SOVERSION): $(RUNTIME_SO)
 	@ln -sf $(<F) $@
 $(B)/libaiort.so: $(B)/libaiort.so.$(SOVERSION)
+	@ln -sf $(<F) $@
+
+$(TLS_SO): $(TLS_OBJ) $(B)/libaiort.so runtime/libaiort.map
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared $(OPT) -pthread $(SANITIZE_LD) -Wl,-soname,libaiort-tls.so.$(SOVERSION) \
+		-Wl,--version-script,runtime/libaiort.map $(NO_UNDEFINED) $(HARDEN_LD) -Wl,--as-needed \
+		$(LDFLAGS) $(TLS_OBJ) -L$(B) -laiort $(UV_LIBS) -lssl -lcrypto -o $@
+
+$(B)/libaiort-tls.so.$(SOVERSION): $(TLS_SO)
+	@ln -sf $(<F) $@
+$(B)/libaiort-tls.so: $(B)/libaiort-tls.so.$(SOVERSION)
 	@ln -sf $(<F) $@
 
 $(B)/libaiort.a: $(RUNTIME_OBJ) $(B)/runtime.list
@@ -343,6 +360,10 @@ bench-programs: libs $(BENCH_BIN)
 
 bench: bench-programs
 	@$(TEST_ENV) tests/bench/run
+
+.PHONY: bench-io
+bench-io: bench-programs
+	@$(TEST_ENV) tests/bench/io_run
 
 .PHONY: bench-scripts
 bench-scripts: libs
