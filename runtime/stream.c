@@ -83,11 +83,11 @@ static bool on_readable(void *self)
 {
     aiort_stream_reader_t *reader = ((aiort__stream_t *)self)->reader;
 
-    if (!reader || !reader->pulls || reader->waiter->object.state == AIORT_CANCELLED) {
+    if (!reader || !reader->pulls || reader->waiter.object.state == AIORT_CANCELLED) {
         return false;
     }
-    if (reader->waiter->object.state == AIORT_PENDING) {
-        aiort__future_finish(reader->waiter, NULL);
+    if (reader->waiter.object.state == AIORT_PENDING) {
+        aiort__future_finish(&reader->waiter, NULL);
     }
     return true;
 }

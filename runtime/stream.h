@@ -37,6 +37,7 @@ typedef struct {
     bool lost;
 } aiort__stream_t;
 
+/* What is looked at when bytes arrive for a task that waits comes last, side by side. */
 struct aiort_stream_reader_s {
     aiort__extended_t base;
     aiort__stream_t *stream;      /* NULL: it is fed by the program */
@@ -51,8 +52,9 @@ struct aiort_stream_reader_s {
     char *lent; /* what *data pointed to */
     size_t lent_room, partial, consumed;
     aiort_error_t *error; /* with a reference, or NULL */
-    aiort_future_t *waiter; /* of the task that waits, in its frame, or NULL */
-    bool pulls;             /* it wants any bytes, and reads them itself */
+    bool waiting; /* a task waits for the future below */
+    bool pulls;   /* it wants any bytes, and reads them itself */
+    aiort_future_t waiter;
 };
 
 struct aiort_stream_writer_s {

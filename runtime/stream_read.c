@@ -65,19 +65,17 @@ static int begin(aiort_stream_reader_t *reader, const char *function)
     return 0;
 }
 
-/* The future lives in this frame, since nobody else ever gets it to keep; it is not worth a trace,
+/* The future is the reader's own, since nobody else ever gets it to keep; it is not worth a trace,
  * being made where the task stands. */
-__attribute__((noinline)) static int wait_here(aiort_stream_reader_t *reader, aiort_task_t *task,
-                                               const aiort_site_t *site)
+static int wait_here(aiort_stream_reader_t *reader, aiort_task_t *task, const aiort_site_t *site)
 {
     aiort_loop_t *loop = task->future.object.loop;
-    aiort_future_t future;
 
-    aiort__future_init(&future, loop, AIORT_KIND_FUTURE, 0);
-    reader->waiter = &future;
-    int err = aiort__await_future(task, site, &future, NULL);
-    reader->waiter = NULL;
-    aiort__future_drop(&future);
+    aiort__future_init(&reader->waiter, loop, AIORT_KIND_FUTURE, 0);
+    reader->waiting = true;
+    int err = aiort__await_future(task, site, &reader->waiter, NULL);
+    reader->waiting = false;
+    aiort__future_drop(&reader->waiter);
     aiort__loop_release(loop);
     return err;
 }
@@ -90,7 +88,7 @@ static int wait_for_data(aiort_stream_reader_t *reader, const aiort_site_t *site
     if (AIORT__UNLIKELY(!task)) {
         return aiort__fail(AIORT_ENOTASK);
     }
-    if (AIORT__UNLIKELY(reader->waiter != NULL)) {
+    if (AIORT__UNLIKELY(reader->waiting)) {
         return aiort__failf(AIORT_EMISUSE,
                             "%s() called while another coroutine is already waiting for incoming "
                             "data",
@@ -113,6 +111,22 @@ static int wait_for_data(aiort_stream_reader_t *reader, const aiort_site_t *site
 
 /* ---- read() ---- */
 
+/* With very many connections nothing of the next one is in the cache any more when its turn comes. What
+ * its task needs first of its stack is fetched while this one is in the kernel. */
+static void fetch_next(const aiort_loop_t *loop)
+{
+    enum { LINE = 64, LINES = 8 };
+    const aiort__object_t *next = loop->head;
+
+    if (next && next->kind == AIORT_KIND_TASK && next->next) {
+        const char *sp = ((const aiort_task_t *)next)->sp;
+        __builtin_prefetch(next->next);
+        for (int i = 0; sp && i < LINES; i++) {
+            __builtin_prefetch(sp + i * LINE);
+        }
+    }
+}
+
 /* Waits for any bytes, and reads them straight to where they belong, if they are still in the kernel
  * then. How many those are; else they are in the reader, or the end has come. */
 static ssize_t wait_for_any(aiort_stream_reader_t *reader, const aiort_site_t *site, void *buffer,
@@ -122,7 +136,7 @@ static ssize_t wait_for_any(aiort_stream_reader_t *reader, const aiort_site_t *s
     int err = 0;
 
     while (got == 0 && available(reader) == 0 && !reader->eof && !err) {
-        bool pulls = !reader->waiter && reader->transport && reader->transport->ops->try_read;
+        bool pulls = !reader->waiting && reader->transport && reader->transport->ops->try_read;
         reader->pulls = pulls || reader->pulls;
         err = wait_for_data(reader, site, "read");
         if (!pulls) {
@@ -130,6 +144,7 @@ static ssize_t wait_for_any(aiort_stream_reader_t *reader, const aiort_site_t *s
         }
         reader->pulls = false;
         if (!err && available(reader) == 0 && !reader->eof && reader->transport) {
+            fetch_next(reader->base.object.loop);
             got = (ssize_t)aiort__transport_pull(reader->transport, buffer, n);
             err = reader->error ? begin(reader, "aiort_stream_read") : 0;
         }

@@ -44,7 +44,7 @@ static size_t reader_repr(const void *self, char *buf, size_t size)
     if (reader->limit != AIORT_STREAM_LIMIT) {
         snprintf(limit, sizeof(limit), " limit=%zu", reader->limit);
     }
-    const void *objects[] = {reader->waiter, reader->error, reader->transport};
+    const void *objects[] = {reader->waiting ? &reader->waiter : NULL, reader->error, reader->transport};
     static const char *const names[] = {" waiter=", " exception=", " transport="};
     for (int i = 0; i < 3; i++) {
         if (objects[i]) {
@@ -80,10 +80,8 @@ aiort_stream_reader_t *aiort_stream_reader_new(size_t limit)
 
 static void wake(aiort_stream_reader_t *reader)
 {
-    aiort_future_t *waiter = reader->waiter;
-
-    if (waiter && waiter->object.state == AIORT_PENDING) {
-        aiort__future_finish(waiter, NULL);
+    if (reader->waiting && reader->waiter.object.state == AIORT_PENDING) {
+        aiort__future_finish(&reader->waiter, NULL);
     }
 }
 
