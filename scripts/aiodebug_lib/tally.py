@@ -37,7 +37,7 @@ IDENTITY = re.compile(rb',"pid":\d+,"tid":\d+,"thread":' + _text + rb',"program"
                       rb',"level":"[A-Z]+","check":' + _text)
 CONTEXT_SHAPE = re.compile(rb',"context":\{(?:' + _string + rb':' + _text + rb',?)*\}')
 NAMED_PLACE = re.compile(rb'(\w+)\(\)(?: running| done, defined)? at ([^"]+?:\d+)')
-LOOP_STATE = re.compile(r" (?:running|closed|debug)=\w+")  # of a loop's repr: what is not always the same
+LOOP_STATE = re.compile(r" (?:(?:running|closed|debug)=\w+|running in thread \d+)")  # of a loop's repr: what is not always the same
 BARE_OBJECTS = (2, 16)  # quotes in `"object":null` and in one whose strings hold none
 
 
@@ -157,6 +157,8 @@ class Tally(Span):
         if not trace:
             return False
         named = None
+        if identity.endswith(b'"slow-iteration"'):  # which names its place elsewhere
+            return False
         if not trace.stacks or identity.endswith(b'"slow-callback"'):
             named = self.named(line[message + 12:loop])
         key = (identity, where, trace, named, source)
@@ -200,7 +202,7 @@ class Tally(Span):
         """The part of a message that names a place, as model.place() finds it. Messages differ in numbers, that
         part does not."""
         end = message.find(b"() ")
-        start = max(message.rfind(b"<", 0, end), message.rfind(b" ", 0, end)) + 1
+        start = max(message.rfind(b"<", 0, end), message.rfind(b" ", 0, end), message.rfind(b"=", 0, end)) + 1
         part = message[start:message.find(b">", end)]
         known = self.parts.get(part)
         if known is None:

@@ -121,8 +121,14 @@ def variants(count):
         record["thread"] = chance.choice((None, "a \"b\" \\", "ü"))
         if record["check"] == "slow-callback":
             record["seconds"] = round(chance.lognormvariate(-2, 1) * 1024) / 1024  # so that sums are exact
-            record["message"] = "Executing <TimerHandle when=%.3f f%d() at %s.c:%d created at x.c:1> took %.3f seconds" % (
-                number, number % 3, chance.choice("ab"), chance.choice((1, 2)), record["seconds"])
+            record["message"] = chance.choice((
+                "Executing <TimerHandle when=%(n).3f f%(f)d() at %(file)s.c:%(line)d created at x.c:1> took %(s).3f seconds",
+                "Executing <Task pending name='Task-%(n)d' coro=<f%(f)d() running at %(file)s.c:%(line)d> created at "
+                "y.c:2> took %(s).3f seconds",
+                "Executing <uv_timer_t 0x%(n)x cb=f%(f)d() at /a b/%(file)s.c:%(line)d created at z.c:3> took %(s).3f seconds",
+                "Executing <uv_work_t 0x%(n)x> took %(s).3f seconds")) % {
+                    "n": number, "f": number % 3, "file": chance.choice("ab"), "line": chance.choice((1, 2)),
+                    "s": record["seconds"]}
         record["count"] = chance.choice((1, 1, 1, 5))
         line = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
         if chance.random() < 0.1:
