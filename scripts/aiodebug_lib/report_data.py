@@ -115,8 +115,10 @@ class Group:
         fresh.messages, fresh.objects, fresh.traces, fresh.processes, fresh.lanes = [], [], {}, {}, {}
         return fresh
 
-    def add(self, record, process, blocked):
-        self.weight += record.weight
+    def add(self, record, process, blocked, again=None):
+        """again: this record tells of the same hang as an earlier one, which is that number in seconds."""
+        weight = record.weight if again is None else 0
+        self.weight += weight
         self.blocked += blocked
         if record.repeats is None:
             self.records += 1
@@ -131,7 +133,9 @@ class Group:
             if self.last is None or when > self.last:
                 self.last = when
             self.times.append(when)
-        if record.seconds is not None and record.seconds >= 0 and record.repeats is None:
+        if again is not None:
+            self.seconds[again] = max(self.seconds[again], record.seconds)
+        elif record.seconds is not None and record.repeats is None:
             self.seconds.append(record.seconds)
             if record.threshold != self.threshold:
                 self.threshold = None  # the selector is asked for another time in each turn
@@ -144,7 +148,7 @@ class Group:
             self.traces[trace] += 1
         elif len(self.traces) < TRACES_KEPT:
             self.traces[trace] = 1
-        self.processes[process] = self.processes.get(process, 0) + record.weight
+        self.processes[process] = self.processes.get(process, 0) + weight
 
     def merge(self, other, lanes):
         """Adds what was found later; lanes: the other's numbers of lanes -> ours."""
@@ -188,6 +192,7 @@ class Collector:
     def __init__(self, sources=None):
         self.sources = sources or Sources(enabled=False)
         self.groups, self.order = {}, []
+        self.hangs = {}  # thread -> (when it began, group, number of its duration there) of the hang told last
         self.told = {}  # what the shim takes for one mistake -> the group it was last put in
         self.sampler = Sampler()
         self.timeline = Timeline()
@@ -227,6 +232,15 @@ class Collector:
             self.told[told] = number
         return number
 
+    def hang_again(self, record, process):
+        """A hang is told at 5, 10, 20 seconds and when it is over: the group it was put in, and which number of that
+        group's durations it is."""
+        known = self.hangs.get((process, record.tid))
+        if known is None or record.when is None or record.seconds is None:
+            return None
+        start, number, index = known
+        return (number, index) if abs(record.when - record.seconds - start) < max(0.05, 0.02 * record.seconds) else None
+
     @staticmethod
     def same_mistake(record):
         """What the shim goes by when it counts repeats: the check and where the object came from."""
@@ -254,12 +268,15 @@ class Collector:
         self.records += 1
         if record.seconds is not None and not 0 <= record.seconds < BELIEVED:
             record.seconds = None
-        number = self.group_of(record)
-        group = self.order[number]
         process = process_of(record)
+        again = self.hang_again(record, process) if record.check == "loop-hang" else None
+        number = again[0] if again else self.group_of(record)
+        group = self.order[number]
         sample = self.sampler.sample(record)
         blocked = sample.seconds if sample else 0.0
-        group.add(record, process, blocked)
+        if record.check == "loop-hang" and not again and record.when is not None and record.seconds is not None:
+            self.hangs[process, record.tid] = (record.when - record.seconds, number, len(group.seconds))
+        group.add(record, process, blocked, again[1] if again else None)
         lane = self.timeline.add(record, number, blocked)
         group.lanes[lane] = group.lanes.get(lane, 0) + 1
         known = self.processes.get(process)
@@ -339,7 +356,7 @@ class Collector:
     def __getstate__(self):
         """What goes from one process to another: without sources and what only serves while records come in."""
         state = dict(self.__dict__)
-        del state["sources"], state["sampler"]
+        del state["sources"], state["sampler"], state["hangs"]
         return state
 
     # ------------------------------------------------------------------------------------------------ the page

@@ -39,6 +39,7 @@ def main():
         return finish()
 
     check("collapsed", export_checks.collapsed, scratch, log, records)
+    check("nothing counted twice", export_checks.nothing_twice, scratch, records)
     speedscope = check("speedscope", export_checks.speedscope_file, scratch, log, records)
     check("chrome", export_checks.chrome, scratch, log, records)
     pprof = check("pprof", export_checks.pprof, scratch, log, records)
@@ -69,6 +70,7 @@ def main():
                      "policy"):
             check(name, getattr(page_checks, name), browser, url)
         check("plain libuv", page_checks.handles, browser, scratch, build)
+        check("a hang", page_checks.hang, browser, scratch)
         check("many threads", page_checks.many_threads, browser, scratch, records)
         check("hostile log", page_checks.hostile, browser, scratch, records)
         check("empty log", page_checks.empty, browser, scratch)

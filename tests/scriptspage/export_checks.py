@@ -116,6 +116,39 @@ def speedscope_opens(browser, package, path):
     page.close()
 
 
+def nothing_twice(scratch, records):
+    """A callback of 22 seconds that is told as a hang at 5, 10 and 20 seconds and makes a blocking call of 3 seconds is
+    22 seconds, wherever they are counted. The records are a real one's, with the words and stacks of the other checks."""
+    base = next(r for r in records if r["check"] == "slow-callback" and r["object"]["kind"] == "handle")
+    frame = {"function": "main", "file": "a.c", "line": 1, "column": 1, "inlined": False, "source": None, "module": "/a",
+             "build_id": None, "offset": 1}
+
+    def at(when, check, seconds, role, *functions):
+        r = json.loads(json.dumps(base))
+        r.update(time="2026-11-22T15:00:%09.6fZ" % when, check=check, seconds=seconds, stacks=[
+            {"role": role, "title": None, "frames": [dict(frame, function=f) for f in functions]}])
+        r["message"] = "%s <Handle work() at a.c:9>" % check
+        r["object"]["repr"] = "<Handle work() at a.c:9 created at a.c:3>"
+        return r
+    made = [at(3, "blocking-call", 3.0, "call", "main", "work", "sync", "fsync"),
+            at(5, "loop-hang", 5.0, "running", "main", "work", "spin"),
+            at(10, "loop-hang", 10.0, "running", "main", "work", "spin"),
+            at(20, "loop-hang", 20.0, "running", "main", "work", "wait", "lock"),
+            at(22, "slow-callback", 22.0, "created", "main")]
+    log = os.path.join(scratch, "nested.jsonl")
+    with open(log, "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(r) + "\n" for r in made)
+    _, data = export(scratch, log, "collapsed")
+    found = {line.rpartition(" ")[0].split(";", 2)[2]: int(line.rpartition(" ")[2]) for line in data.decode().splitlines()}
+    expect(found == {"work a.c": 2000000, "work a.c;sync a.c;fsync a.c": 3000000, "work a.c;spin a.c": 7000000,
+                     "work a.c;wait a.c;lock a.c": 10000000}, found)
+    _, data = export(scratch, log, "chrome")
+    spans = sorted((e["dur"], e["cat"]) for e in json.loads(data)["traceEvents"] if e["ph"] == "X")
+    expect(spans == [(3000000, "blocking calls"), (20000000, "hangs"), (22000000, "callbacks")], spans)
+    _, data = export(scratch, log, "pprof")
+    expect(sum(v[1] for _, v, _ in protobuf.profile(data)["samples"]) == 22 * 10**9, "nanoseconds")
+
+
 def chrome(scratch, log, records):
     _, data = export(scratch, log, "chrome")
     events = json.loads(data)["traceEvents"]

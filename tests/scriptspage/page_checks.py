@@ -96,6 +96,18 @@ def handles(browser, scratch, build):
     page.close()
 
 
+def hang(browser, scratch):
+    """A hang that is told three times is one hang, of its last duration, in one bar of the timeline."""
+    page = browser.open(report(scratch, os.path.join(scratch, "nested.jsonl"), "nested.html"))
+    sums = page.evaluate("Object.fromEntries([...document.querySelectorAll('.verdict')].map((n) => "
+                         "[n.querySelector('.slug').textContent, n.querySelector('.sum').textContent]))")
+    expect(sums["loop-hang"].startswith("1 time in 1 place, 20.0 s"), sums)
+    expect(text(page, "#flame-canvas .shaderoot") == "all, 22.0 s", text(page, "#flame-canvas .shaderoot"))
+    expect("3 items" in page.evaluate("document.querySelector('#timeline-canvas').getAttribute('aria-label')"), "three bars")
+    clean(page)
+    page.close()
+
+
 def many_threads(browser, scratch, records):
     """Many processes: the busiest are drawn, the others when asked for."""
     log = os.path.join(scratch, "threads.jsonl")
