@@ -100,12 +100,15 @@ AIODEBUG_INTERPOSE int uv_run(uv_loop_t *uv, uv_run_mode mode)
     aiodebug_uv_loop_t *loop = aiodebug_uv_loop_of(uv);
     uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
     aiodebug_uv_run_t *run __attribute__((cleanup(end_run))) = NULL;
+    if (__builtin_expect(self->run != NULL, 0)) {
+        aiodebug_uv_runs_left(frame);
+    }
     if (loop) {
         const aiodebug_uv_thread_t *owner = loop->owner;
         if (__builtin_expect(owner != NULL && !FROM_RUNTIME(), 0)) {
             aiodebug_uv_run_t *outer = NULL;
             if (owner == self) {
-                for (outer = self->run; outer && (outer->loop != loop || outer->frame <= frame);) {
+                for (outer = self->run; outer && outer->loop != loop;) {
                     outer = outer > self->runs ? outer - 1 : NULL;
                 }
             }

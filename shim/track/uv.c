@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tables behind uv.h. Memory comes from mmap() and is never given back; records and loop entries
- * are used again. Threads take records from the common list in batches, so that the usual init and
- * close take no lock.
+ * The tables behind uv.h. Memory comes from mmap() and is never given back; records and loop
+ * entries are used again. Threads take records from the common list in batches, so that the usual
+ * init and close take no lock.
  */
 #include "uv.h"
 
+#include <errno.h>
 #include <link.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "../config.h"
@@ -158,7 +161,8 @@ void aiodebug_uv_loop_gone(const uv_loop_t *uv)
 }
 
 
-/* One system call a thread. In a forked child the number is another: aiodebug_uv_after_fork_child(). */
+/* One system call a thread. In a forked child the number is another:
+ * aiodebug_uv_after_fork_child(). */
 static _Thread_local pid_t own_tid;
 
 static pid_t gettid_cached(void)
@@ -175,9 +179,9 @@ static pid_t gettid_cached(void)
 enum {
     RECORDS_A_CHUNK = 1024,
     CHUNKS = 1 << 14,
-    BATCH = 32,         /* what a thread takes at a time, */
-    KEPT = 4 * BATCH,   /* and the most it keeps */
-    MARK = 0xa5,        /* with a number, what objects carry */
+    BATCH = 32,       /* what a thread takes at a time, */
+    KEPT = 4 * BATCH, /* and the most it keeps */
+    MARK = 0xa5,      /* with a number, what objects carry */
     MARK_BITS = 8
 };
 
@@ -213,8 +217,7 @@ static void set_next_unused(aiodebug_uv_record_t *record, uint32_t next)
 static bool add_chunk(void)
 {
     uint32_t index = chunk_count;
-    aiodebug_uv_record_t *chunk =
-        index < CHUNKS ? pages(RECORDS_A_CHUNK * sizeof *chunk) : NULL;
+    aiodebug_uv_record_t *chunk = index < CHUNKS ? pages(RECORDS_A_CHUNK * sizeof *chunk) : NULL;
     if (!chunk) {
         return false;
     }
@@ -484,15 +487,39 @@ void aiodebug_uv_run_end(aiodebug_uv_run_t *run)
     self->run = run > self->runs ? run - 1 : NULL;
 }
 
+/* Whether the wrapper that began this run is still on the stack: it has a return address where the
+ * run's was. By a system call, because the stack may be a coroutine's and gone. */
+static bool stands(const aiodebug_uv_run_t *run)
+{
+#ifdef __x86_64__
+    const void *caller;
+    struct iovec here = {.iov_base = &caller, .iov_len = sizeof caller};
+    struct iovec there = {.iov_base = (void *)(run->frame + sizeof caller),
+                          .iov_len = sizeof caller};
+    long got = syscall(SYS_process_vm_readv, (long)getpid(), &here, 1L, &there, 1L, 0L);
+    return got < 0 ? errno != EFAULT : got == sizeof caller && caller == run->caller;
+#else
+    (void)run;
+    return true;
+#endif
+}
+
+void aiodebug_uv_runs_left(uintptr_t frame)
+{
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    int saved = errno;
+    while (self->run && (self->run->frame <= frame || !stands(self->run))) {
+        aiodebug_uv_run_end(self->run);
+    }
+    errno = saved;
+}
+
 aiodebug_uv_run_t *aiodebug_uv_run_begin(aiodebug_uv_loop_t *loop, uintptr_t frame)
 {
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
     if (!self->runs) {
         self->runs = pages(AIODEBUG_UV_RUNS * sizeof *self->runs);
         remember_thread(self);
-    }
-    while (self->run && self->run->frame <= frame) {
-        aiodebug_uv_run_end(self->run);
     }
     aiodebug_uv_run_t *run = self->run ? self->run + 1 : self->runs;
     if (!self->runs || run == self->runs + AIODEBUG_UV_RUNS) {

@@ -196,8 +196,9 @@ extern int64_t aiodebug_uv_notable_poll;
 
 void aiodebug_uv_start(void);
 
-/* uv_run() begins, by the wrapper with this frame; NULL: not watched. Those that longjmp() left are
- * ended first. */
+/* Ends the runs that longjmp() left behind, as seen from this frame. */
+void aiodebug_uv_runs_left(uintptr_t frame);
+/* uv_run() begins, by the wrapper with this frame; NULL: not watched. */
 aiodebug_uv_run_t *aiodebug_uv_run_begin(aiodebug_uv_loop_t *loop, uintptr_t frame);
 void aiodebug_uv_run_end(aiodebug_uv_run_t *run);
 
