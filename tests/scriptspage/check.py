@@ -35,7 +35,7 @@ def main():
         return finish()
     if args.picture:
         with Browser(args.chromium) as browser:
-            page_checks.picture(browser, page_checks.report(scratch, log, "picture.html"), args.picture)
+            page_checks.picture(browser, scratch, log, args.picture)
         return finish()
 
     check("collapsed", export_checks.collapsed, scratch, log, records)

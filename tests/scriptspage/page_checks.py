@@ -9,6 +9,7 @@ import time
 
 import logs
 from harness import ROOT, aiodebug, expect
+from pngfile import squeezed
 
 README_PICTURE = os.path.join(ROOT, "tests/scriptspage/report.png")
 
@@ -574,11 +575,15 @@ def secrets(scratch, records):
     expect("TOP-SECRET-WORD" not in page and "root:x:" not in page, "a line of a file got into the page")
 
 
-def picture(browser, url, path):
-    """The README's: the top of the page in light colours, 1280 wide."""
-    page = browser.open(url, width=1280, height=1240)
+def picture(browser, scratch, log, path):
+    """The README's: the top of the page in light colours, 1280 wide, of a few kinds of mistakes."""
+    url = report(scratch, log, "picture.html", "--title", "workshop, 60 orders", "--check",
+                 "slow-callback,slow-poll,task-destroyed-pending,non-thread-safe-call,coroutine-never-awaited")
+    page = browser.open(url, width=1280, height=1460)
     page.browser.settle(0.3)
-    page.screenshot(path)
+    data = squeezed(page.screenshot())
+    with open(path, "wb") as file:
+        file.write(data)
     page.close()
 
 
