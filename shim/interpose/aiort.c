@@ -131,12 +131,16 @@ static __attribute__((noinline)) void long_step(aiort_loop_t *loop, void *ended,
 AIODEBUG_INTERPOSE void aiort_instrument_step(aiort_loop_t *loop, void *ended)
 {
     aiodebug_thread_t *thread = &aiodebug_thread;
+
+    thread->steps++;
+    if (thread->exact == 0 && aiodebug_coarse() == thread->stood) {
+        return;
+    }
     uint64_t now = aiodebug_ticks();
     /* Signed: a thread that moves to another processor may find its counter a moment behind. */
-    int64_t took = (int64_t)(now - thread->last);
+    int64_t took = (int64_t)(now - aiodebug_runtime_step_began(now));
 
     thread->last = now;
-    thread->steps++;
     if (__builtin_expect(took >= thread->notable && at_work(), 0)) {
         long_step(loop, ended, took);
     }
@@ -150,7 +154,7 @@ AIODEBUG_INTERPOSE void aiort_instrument_poll(aiort_loop_t *loop, double timeout
         return;
     }
     if (events < 0) {
-        thread->poll_start = aiodebug_ticks();
+        thread->poll_start = thread->last = aiodebug_ticks();
         aiodebug_check_turn(loop);
         return;
     }
@@ -160,6 +164,9 @@ AIODEBUG_INTERPOSE void aiort_instrument_poll(aiort_loop_t *loop, double timeout
     }
     aiodebug_runtime_thresholds();
     thread->last = aiodebug_ticks();
+    if (timeout != 0) {
+        thread->exact = AIODEBUG_EXACT_STEPS;
+    }
 }
 
 /* ---- Mistakes ---- */
@@ -205,7 +212,9 @@ AIODEBUG_INTERPOSE int aiort_instrument_set_debug(aiort_loop_t *loop, int enable
         /* The runtime keeps the answer after this returns; the next poll reads both thresholds. */
         aiodebug_thread.slow = on ? aiodebug_runtime_slow_ticks(loop) : INT64_MAX;
         aiodebug_thread.notable = aiodebug_thread.slow;
+        aiodebug_runtime_precision();
         aiodebug_thread.last = aiodebug_ticks();
+        aiodebug_thread.exact = AIODEBUG_EXACT_STEPS;
     }
     return on;
 }

@@ -3,6 +3,7 @@
 #include "runtime.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "../config.h"
@@ -48,6 +49,40 @@ void aiodebug_runtime_thresholds(void)
     if (debug && aiodebug_uv_notable < aiodebug_thread.slow) {
         aiodebug_thread.notable = aiodebug_uv_notable;
     }
+    aiodebug_runtime_precision();
+}
+
+void aiodebug_runtime_precision(void)
+{
+    static _Atomic uint64_t resolution;
+    uint64_t ticks = atomic_load_explicit(&resolution, memory_order_relaxed);
+
+    if (ticks == 0) {
+        ticks = aiodebug_coarse_ticks();
+        atomic_store_explicit(&resolution, ticks, memory_order_relaxed);
+    }
+    aiodebug_thread.stands = ticks;
+    aiodebug_thread.coarse = aiodebug_thread.slow >= (int64_t)(16 * ticks);
+}
+
+uint64_t aiodebug_runtime_step_began(uint64_t now)
+{
+    aiodebug_thread_t *thread = &aiodebug_thread;
+    uint64_t began = thread->last;
+
+    if (thread->exact == 0) {
+        thread->exact = AIODEBUG_EXACT_STEPS;
+        return (int64_t)(thread->stood_until - began) > 0 ? thread->stood_until : began;
+    }
+    if (--thread->exact == 0) {
+        if (thread->coarse) {
+            thread->stood = aiodebug_coarse();
+            thread->stood_until = now + thread->stands;
+        } else {
+            thread->exact = AIODEBUG_EXACT_STEPS;
+        }
+    }
+    return began;
 }
 
 void aiodebug_runtime_turn(uint64_t now)
@@ -60,6 +95,7 @@ void aiodebug_runtime_turn(uint64_t now)
 void aiodebug_runtime_running(aiort_loop_t *loop)
 {
     aiodebug_thread.loop = loop;
+    aiodebug_thread.exact = AIODEBUG_EXACT_STEPS;
     aiodebug_runtime_thresholds();
     aiodebug_thread.last = aiodebug_ticks();
     aiodebug_runtime_turn(aiodebug_thread.last);

@@ -5,6 +5,12 @@
  *
  * The clock: one read at the end of a step; the end of one is the start of the next. What the shim
  * itself takes to report a slow step is left out of the next one.
+ *
+ * A loop that makes more than AIODEBUG_EXACT_STEPS steps while the coarse clock stands still (some
+ * milliseconds) has its further ones timed by that clock: as long as it has not moved, none was slow,
+ * whenever it began. Of the one at whose end it has moved, the time is reckoned from the latest moment
+ * at which it can have begun; so what is called slow was. Thresholds of less than sixteen times that
+ * while are not left to it.
  */
 #ifndef AIODEBUG_TRACK_RUNTIME_H
 #define AIODEBUG_TRACK_RUNTIME_H
@@ -28,6 +34,11 @@ typedef struct {
     uint64_t turn_start;  /* ticks at the end of the last poll */
     uint64_t excused;     /* ticks of the turn that were reported already, or were the shim's own */
     uint32_t steps;       /* callbacks and steps of the turn */
+    uint32_t exact;       /* steps still to be timed one by one, then the coarse clock is looked at */
+    bool coarse;          /* it may be */
+    uint64_t stands;      /* how long it stands still, in ticks */
+    uint64_t stood;       /* the coarse clock when they were used up */
+    uint64_t stood_until; /* ticks: by then it has moved */
     bool building;        /* a record is being built: reprs keep references (report/record.h) */
 } aiodebug_thread_t;
 
@@ -37,8 +48,15 @@ extern _Thread_local aiodebug_thread_t aiodebug_thread;
 void aiodebug_runtime_running(aiort_loop_t *loop);
 /* Reads the thresholds of the loop again: they, or its debug mode, may have been changed. */
 void aiodebug_runtime_thresholds(void);
+/* The threshold has been set: may the coarse clock be looked at? */
+void aiodebug_runtime_precision(void);
 double aiodebug_runtime_slow_seconds(const aiort_loop_t *loop);
 int64_t aiodebug_runtime_slow_ticks(const aiort_loop_t *loop);
+
+enum { AIODEBUG_EXACT_STEPS = 1024 };
+
+/* What the end of a step is compared with: the time it began, at the latest. */
+uint64_t aiodebug_runtime_step_began(uint64_t now);
 
 /* A poll has ended: a turn begins. */
 void aiodebug_runtime_turn(uint64_t now);
