@@ -9,6 +9,7 @@
 #   make check     every test; its last line is "N passed, N failed"
 #   make bench     the costs, beside those of libuv, boost.context, State Threads and asyncio
 #   make bench-io  an echo over TCP, beside libuv's alone and asyncio's
+#   make bench-uv  what the shim costs plain libuv programs
 #   make bench-scripts   what scripts/aiodebug costs over a million records
 #   make install   DESTDIR, PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, DATADIR; uninstall undoes it
 #   make format | tidy | clean
@@ -173,6 +174,9 @@ SHIM_SRC := $(sort $(wildcard shim/*.c shim/*/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 GOLDEN_SRC := $(sort $(wildcard tests/golden/*.c))
 EXAMPLE_SRC := $(sort $(wildcard tests/examples/*.c))
+ifeq ($(shell $(PKG_CONFIG) --exists openssl 2>/dev/null && echo yes),)
+EXAMPLE_SRC := $(filter-out tests/examples/tls_%,$(EXAMPLE_SRC))
+endif
 BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 
 object = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
@@ -282,11 +286,13 @@ $(B)/unit/test_%: $(B)/obj/tests/unit/test_%.o $(HARNESS_OBJ) $(B)/libaiort.so
 	@mkdir -p $(@D)
 	$(Q)$(UNIT_LINK) -L$(B) -Wl,-rpath,'$$ORIGIN/..' -laiort -lcmocka $(UV_LIBS) -lm
 
-$(B)/examples/%: tests/examples/%.c $(B)/libaiort.so
+# A line "/* libs: ... */" after the SPDX line adds libraries, here and for the benchmarks.
+$(B)/examples/%: tests/examples/%.c $(B)/libaiort.so $(filter %/libaiort-tls.so,$(LIBS))
 	$(call say,CCLD,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(OPT) -g -Wall -Wextra $(SANITIZE_LD) -Iruntime/include $(UV_CFLAGS) -MMD -MP \
-		-MF $@.d $< -o $@ -L$(B) -Wl,-rpath,'$$ORIGIN/..' -laiort $(UV_LIBS) -lm
+		-MF $@.d $< -o $@ -L$(B) -Wl,-rpath,'$$ORIGIN/..' \
+		$$(sed -n 's,^/\* libs: \(.*\) \*/$$,\1,p' $<) -laiort $(UV_LIBS) -lm
 
 # tests/bench/NAME.c; a first line "/* libs: -lst */" or the like after the SPDX line adds libraries.
 $(B)/bench/%: tests/bench/%.c $(B)/libaiort.so $(B)/flags
@@ -295,6 +301,17 @@ $(B)/bench/%: tests/bench/%.c $(B)/libaiort.so $(B)/flags
 	$(Q)$(CC) -std=gnu11 $(OPT) -g -D_GNU_SOURCE= -Wall -Wextra $(SANITIZE_LD) -pthread \
 		-Iruntime/include $(UV_CFLAGS) -MMD -MP -MF $@.d $< -o $@ -L$(B) -Wl,-rpath,'$$ORIGIN/..' -laiort \
 		$(UV_LIBS) -lm $$(sed -n 's,^/\* libs: \(.*\) \*/$$,\1,p' $<)
+
+# Plain libuv programs know nothing of libaiort.
+$(B)/bench/uv: tests/bench/uv.c $(B)/flags
+	$(call say,CCLD,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(OPT) -g -D_GNU_SOURCE= -Wall -Wextra $(SANITIZE_LD) -pthread $(UV_CFLAGS) -MMD -MP \
+		-MF $@.d $< -o $@ $(UV_LIBS)
+$(B)/bench/uv_throw: tests/bench/uv_throw.cc $(B)/flags
+	$(call say,CCLD,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(OPT) -g -Wall -Wextra $(SANITIZE_LD) $(UV_CFLAGS) $< -o $@ $(UV_LIBS)
 
 # Objects of programs are kept, not rebuilt each time.
 .SECONDARY:
@@ -365,6 +382,10 @@ bench: bench-programs
 bench-io: bench-programs
 	@$(TEST_ENV) tests/bench/io_run
 
+.PHONY: bench-uv
+bench-uv: libs $(B)/bench/uv $(B)/bench/uv_throw
+	@$(TEST_ENV) $(PYTHON) tests/bench/uv_run
+
 .PHONY: bench-scripts
 bench-scripts: libs
 	@$(TEST_ENV) $(PYTHON) tests/bench/scripts.py
@@ -383,11 +404,14 @@ install: libs
 	$(Q)install -m 644 $(RUNTIME_SO) $(B)/libaiort.a '$(DESTDIR)$(LIBDIR)/'
 	$(Q)ln -sf libaiort.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libaiort.so.$(SOVERSION)'
 	$(Q)ln -sf libaiort.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libaiort.so'
+	$(Q)if [ -n '$(TLS_SRC)' ]; then install -m 644 $(TLS_SO) '$(DESTDIR)$(LIBDIR)/' && \
+		ln -sf libaiort-tls.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libaiort-tls.so.$(SOVERSION)' && \
+		ln -sf libaiort-tls.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libaiort-tls.so'; fi
 	$(call say,INSTALL,$(DESTDIR)$(LIBDIR)/libaiodebug.so)
 	$(Q)install -m 644 $(B)/libaiodebug.so '$(DESTDIR)$(LIBDIR)/'
 	$(call say,INSTALL,$(DESTDIR)$(LIBDIR)/pkgconfig/libaiort.pc)
 	$(call say,INSTALL,$(DESTDIR)$(LIBDIR)/pkgconfig/libaiodebug.pc)
-	$(Q)for pc in libaiort libaiodebug; do \
+	$(Q)for pc in libaiort libaiodebug $(if $(TLS_SRC),libaiort-tls); do \
 		sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@LIBDIR@,$(LIBDIR),' -e 's,@INCLUDEDIR@,$(INCLUDEDIR),' \
 		-e 's,@VERSION@,$(VERSION),' scripts/$$pc.pc.in > '$(DESTDIR)$(LIBDIR)'/pkgconfig/$$pc.pc && \
 		chmod 644 '$(DESTDIR)$(LIBDIR)'/pkgconfig/$$pc.pc || exit 1; done
@@ -396,8 +420,9 @@ install: libs
 		scripts/aiodebug > '$(DESTDIR)$(BINDIR)/aiodebug' && chmod 755 '$(DESTDIR)$(BINDIR)/aiodebug'
 	$(Q)for file in $(SCRIPT_FILES); do \
 		install -D -m 644 "scripts/$$file" '$(DESTDIR)$(DATADIR)'/aiodebug/"$$file" || exit 1; done
-	$(Q)install -d '$(DESTDIR)$(MANDIR)/man1'
-	$(Q)$(PYTHON) scripts/aiodebug --manpage $(B)/libaiodebug.so > '$(DESTDIR)$(MANDIR)/man1/aiodebug.1'
+	$(Q)install -d '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man7'
+	$(Q)$(PYTHON) scripts/aiodebug --manpage 1 '$(abspath $(B))/libaiodebug.so' > '$(DESTDIR)$(MANDIR)/man1/aiodebug.1'
+	$(Q)$(PYTHON) scripts/aiodebug --manpage 7 '$(abspath $(B))/libaiodebug.so' > '$(DESTDIR)$(MANDIR)/man7/libaiodebug.7'
 	$(Q)install -D -m 644 scripts/completion/aiodebug.bash '$(DESTDIR)$(DATADIR)/bash-completion/completions/aiodebug'
 	$(Q)install -D -m 644 scripts/completion/aiodebug.zsh '$(DESTDIR)$(DATADIR)/zsh/site-functions/_aiodebug'
 	$(Q)if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ]; then $(LDCONFIG); fi
@@ -405,10 +430,13 @@ install: libs
 uninstall:
 	rm -f $(patsubst runtime/include/%,'$(DESTDIR)$(INCLUDEDIR)/%',$(wildcard runtime/include/*.h))
 	rm -f '$(DESTDIR)$(LIBDIR)/libaiort.so' '$(DESTDIR)$(LIBDIR)/libaiort.so.$(SOVERSION)' \
+		'$(DESTDIR)$(LIBDIR)/libaiort-tls.so' '$(DESTDIR)$(LIBDIR)/libaiort-tls.so.$(SOVERSION)' \
+		'$(DESTDIR)$(LIBDIR)/libaiort-tls.so.$(VERSION)' '$(DESTDIR)$(LIBDIR)/pkgconfig/libaiort-tls.pc' \
 		'$(DESTDIR)$(LIBDIR)/libaiort.so.$(VERSION)' '$(DESTDIR)$(LIBDIR)/libaiort.a' \
 		'$(DESTDIR)$(LIBDIR)/libaiodebug.so' '$(DESTDIR)$(LIBDIR)/pkgconfig/libaiort.pc' \
 		'$(DESTDIR)$(LIBDIR)/pkgconfig/libaiodebug.pc' '$(DESTDIR)$(BINDIR)/aiodebug' \
-		'$(DESTDIR)$(MANDIR)/man1/aiodebug.1' '$(DESTDIR)$(DATADIR)/bash-completion/completions/aiodebug' \
+		'$(DESTDIR)$(MANDIR)/man1/aiodebug.1' '$(DESTDIR)$(MANDIR)/man7/libaiodebug.7' \
+		'$(DESTDIR)$(DATADIR)/bash-completion/completions/aiodebug' \
 		'$(DESTDIR)$(DATADIR)/zsh/site-functions/_aiodebug'
 	rm -rf '$(DESTDIR)$(DATADIR)/aiodebug'
 
