@@ -99,18 +99,14 @@ static int resumed(aiort_task_t *task, const aiort_site_t *site, aiort_future_t 
 }
 
 /* Starts to wait: the future has a reference more until the wait is over. */
-AIORT__INLINE void wait_for(aiort_loop_t *loop, aiort_task_t *task, const aiort_site_t *site,
-                            aiort_future_t *future)
+AIORT__INLINE void wait_for(aiort_task_t *task, const aiort_site_t *site, aiort_future_t *future)
 {
     if (site) {
         task->innermost->u.where = site;
     }
     aiort__ref(&future->object);
-    aiort__future_append(future, &task->future.object);
+    aiort__future_link(future, &task->future.object);
     task->waiter = future;
-    if (aiort__hooked(loop, AIORT__SEAM_AWAITED)) {
-        aiort_instrument_awaited(task, future);
-    }
 }
 
 /* All of awaiting a future. */
@@ -131,7 +127,10 @@ int aiort__await_future(aiort_task_t *task, const aiort_site_t *site, aiort_futu
         err = aiort__future_outcome(future, result);
     } else {
         may_stop(task);
-        wait_for(loop, task, site, future);
+        wait_for(task, site, future);
+        if (aiort__hooked(loop, AIORT__SEAM_AWAITED)) {
+            aiort_instrument_awaited(task, future);
+        }
         if (AIORT__UNLIKELY(task->must_cancel)) {
             const char *message =
                 task->cancel_error ? aiort_error_message(task->cancel_error) : NULL;
@@ -225,10 +224,10 @@ int aiort_await_at(const aiort_site_t *site, aiort_awaitable_t *awaitable, void 
                         (future->object.kind != AIORT_KIND_FUTURE &&
                          future->object.kind != AIORT_KIND_TASK) ||
                         future->object.state != AIORT_PENDING || future == &task->future ||
-                        task->attention)) {
+                        task->attention || aiort__hooked(loop, AIORT__SEAM_AWAITED))) {
         return await_other(site, awaitable, result);
     }
-    wait_for(loop, task, site, future);
+    wait_for(task, site, future);
     aiort__suspend(loop, task);
     task->waiter = NULL;
     if (AIORT__UNLIKELY(task->attention || !succeeded(future))) {

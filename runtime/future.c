@@ -167,7 +167,7 @@ void aiort__future_complete(aiort_future_t *future)
                 aiort__unref(object);
             }
         } else if (object->kind == AIORT_KIND_TASK) {
-            aiort__push(loop, object);
+            aiort__push_task(loop, (aiort_task_t *)object);
         } else {
             schedule_callback(future, (aiort_handle_t *)object);
         }
@@ -243,18 +243,20 @@ int aiort_future_set_result_at(const aiort_site_t *site, aiort_future_t *future,
     aiort_loop_t *loop = future->object.loop;
     aiort__object_t *waiting = future->first;
 
-    if (AIORT__UNLIKELY(loop != aiort__tls.running || aiort__hooked(loop, AIORT__CLOSED) ||
+    if (AIORT__UNLIKELY(loop != aiort__tls.running ||
+                        aiort__hooked(loop, AIORT__CLOSED | AIORT__EMBEDDED |
+                                                AIORT__SEAM_SCHEDULED) ||
                         future->object.kind != AIORT_KIND_FUTURE ||
                         future->object.state != AIORT_PENDING ||
                         (waiting && (waiting->next || waiting->kind != AIORT_KIND_TASK)))) {
         return set_result_slowly(site, future, result);
     }
-    future->object.state = AIORT_FINISHED;
+    aiort__set_state(&future->object, AIORT_FINISHED);
     future->u.result = result;
     future->completed = site;
     if (waiting) {
         future->first = NULL;
-        aiort__push_task(loop, (aiort_task_t *)waiting);
+        aiort__enqueue(loop, waiting);
     }
     return 0;
 }

@@ -399,6 +399,31 @@ static inline uint64_t aiort__head(const aiort__object_t *object)
     return head;
 }
 
+/* The second half of these: kind, flags, state and queued. What is read as a whole soon after is
+ * written as a whole, or the processor has to wait for the write. */
+static inline uint32_t aiort__tail(const aiort__object_t *object)
+{
+    uint32_t tail;
+
+    memcpy(&tail, &object->kind, sizeof(tail));
+    return tail;
+}
+
+static inline uint32_t aiort__tail_of(aiort_kind_t kind, uint8_t flags, uint8_t state)
+{
+    const aiort__object_t object = {.kind = (uint8_t)kind, .flags = flags, .state = state};
+
+    return aiort__tail(&object);
+}
+
+static inline void aiort__set_state(aiort__object_t *object, uint8_t state)
+{
+    uint32_t mask = aiort__tail_of(0, 0, UINT8_MAX);
+    uint32_t tail = (aiort__tail(object) & ~mask) | aiort__tail_of(0, 0, state);
+
+    memcpy(&object->kind, &tail, sizeof(tail));
+}
+
 static inline uint64_t aiort__head_of(uint32_t refs, aiort_kind_t kind, uint8_t flags,
                                       uint8_t state, uint8_t queued)
 {
@@ -603,9 +628,8 @@ AIORT__HIDDEN void aiort__future_cancelled(aiort_future_t *future, aiort_error_t
 /* The outcome of a done future, marked as retrieved, made the current error. */
 AIORT__HIDDEN int aiort__future_outcome(aiort_future_t *future, void **result);
 AIORT__HIDDEN int aiort__future_cancel(aiort_future_t *future, const char *message);
-static inline void aiort__future_append(aiort_future_t *future, aiort__object_t *object)
+static inline void aiort__future_link(aiort_future_t *future, aiort__object_t *object)
 {
-    object->queued = 1;
     object->next = NULL;
     if (future->first) {
         future->last->next = object;
@@ -613,6 +637,12 @@ static inline void aiort__future_append(aiort_future_t *future, aiort__object_t 
         future->first = object;
     }
     future->last = object;
+}
+
+static inline void aiort__future_append(aiort_future_t *future, aiort__object_t *object)
+{
+    object->queued = 1;
+    aiort__future_link(future, object);
 }
 
 /* Schedules what waits for a future whose state was just set. */
@@ -638,7 +668,7 @@ static inline void aiort__coroutine_claim_newest(aiort_loop_t *loop, aiort_corou
     if (AIORT__UNLIKELY(loop->unstarted != NULL)) {
         loop->unstarted->u.newer = NULL;
     }
-    coroutine->object.state = state;
+    aiort__set_state(&coroutine->object, state);
     coroutine->object.next = NULL;
     coroutine->u.where = NULL;
 }
@@ -672,6 +702,34 @@ static inline void aiort__task_unlink(aiort_loop_t *loop, aiort_task_t *task)
 }
 
 AIORT__HIDDEN void aiort__task_destroy(aiort_task_t *task);
+
+/* Whether there is nothing to say of a task that ended, nor to release but its memory and that of its
+ * coroutine, which nobody else has. */
+static inline bool aiort__task_plain(const aiort_loop_t *loop, const aiort_task_t *task)
+{
+    const aiort__object_t *object = &task->future.object;
+    const aiort__object_t *coroutine = &task->coroutine->object;
+    uint64_t rare = (uintptr_t)task->name | (uintptr_t)task->cancel_error | task->current_error |
+                    (uintptr_t)task->context | task->cancel_requests | task->stack_size |
+                    task->attention | (uintptr_t)task->future.first;
+
+    return !rare &&
+           aiort__tail(object) == aiort__tail_of(AIORT_KIND_TASK, AIORT__POOLED, AIORT_FINISHED) &&
+           (object->trace | coroutine->trace) == 0 && coroutine->loop == loop &&
+           coroutine->refs == 1 &&
+           aiort__tail(coroutine) ==
+               aiort__tail_of(AIORT_KIND_COROUTINE, AIORT__POOLED, AIORT__CORO_DONE);
+}
+
+/* Gives the memory of both back. */
+static inline void aiort__task_put(aiort_loop_t *loop, aiort_task_t *task)
+{
+    aiort__pool_put(&loop->pools[AIORT__POOL_COROUTINE], task->coroutine);
+    aiort__pool_put(&loop->pools[AIORT__POOL_TASK], task);
+    loop->children--;
+    aiort__loop_release(loop);
+}
+
 AIORT__HIDDEN void aiort__task_finish(aiort_task_t *task, int err, void *result);
 AIORT__HIDDEN int aiort__task_cancel(aiort_task_t *task, const char *message);
 AIORT__HIDDEN void aiort__tasks_close(aiort_loop_t *loop);

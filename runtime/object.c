@@ -163,16 +163,18 @@ void *aiort_ref(void *object)
 /* A future with a result that is only memory any more. */
 static inline bool plain_future(const aiort__object_t *object)
 {
-    return object->kind == AIORT_KIND_FUTURE && object->flags == AIORT__POOLED &&
-           object->state == AIORT_FINISHED && object->trace == 0;
+    return aiort__tail(object) ==
+               aiort__tail_of(AIORT_KIND_FUTURE, AIORT__POOLED, AIORT_FINISHED) &&
+           object->trace == 0;
 }
 
 static inline void last_reference(aiort__object_t *object)
 {
-    if (object->kind == AIORT_KIND_TASK) {
-        aiort__task_destroy((aiort_task_t *)object);
+    aiort_loop_t *loop = object->loop;
+
+    if (object->kind == AIORT_KIND_TASK && aiort__task_plain(loop, (aiort_task_t *)object)) {
+        aiort__task_put(loop, (aiort_task_t *)object);
     } else if (plain_future(object)) {
-        aiort_loop_t *loop = object->loop;
         aiort__pool_put(&loop->pools[AIORT__POOL_SMALL], object);
         aiort__loop_release(loop);
     } else {
@@ -203,8 +205,7 @@ void aiort_unref(void *object)
     if (!header) {
         return;
     }
-    if (AIORT__UNLIKELY(header->flags & AIORT__SHARED || !header->loop ||
-                        header->loop != aiort__tls.running)) {
+    if (AIORT__UNLIKELY(header->flags & AIORT__SHARED || header->loop != aiort__tls.running)) {
         unref_slowly(header);
     } else if (--header->refs == 0) {
         last_reference(header);

@@ -21,7 +21,7 @@ static inline void occupy(aiort_task_t *task, aiort__stack_t *stack)
 {
     stack->owner = task;
     task->stack = stack;
-    task->coroutine->object.state = AIORT__CORO_RUNNING;
+    aiort__set_state(&task->coroutine->object, AIORT__CORO_RUNNING);
 }
 
 /* A task that ends before it began: cancelled, or without memory. */
@@ -89,22 +89,21 @@ aiort_task_t *aiort__next_fresh(aiort_loop_t *loop)
 }
 
 /*
- * The coroutine has returned. Mostly without an error, and one task waits for that or none does. When
+ * The coroutine has returned, its result is in its place. Mostly without an error, and one task waits for that or none does. When
  * nothing else is ready that one is next, and need not go through the queue: it is returned.
  */
-static inline aiort_task_t *finish(aiort_loop_t *loop, aiort_task_t *task, int err, void *result)
+static inline aiort_task_t *finish(aiort_loop_t *loop, aiort_task_t *task, int err)
 {
     aiort__object_t *waiting = task->future.first;
 
     if (AIORT__UNLIKELY(err < 0 || task->attention ||
                         (waiting && (waiting->next || waiting->kind != AIORT_KIND_TASK)))) {
-        aiort__task_finish(task, err, result);
+        aiort__task_finish(task, err, task->future.u.result);
         return NULL;
     }
-    task->coroutine->object.state = AIORT__CORO_DONE;
+    aiort__set_state(&task->coroutine->object, AIORT__CORO_DONE);
     aiort__task_unlink(loop, task);
-    task->future.object.state = AIORT_FINISHED;
-    task->future.u.result = result;
+    aiort__set_state(&task->future.object, AIORT_FINISHED);
     if (AIORT__UNLIKELY(task->current_error != 0)) {
         aiort__clear_error_slot(&task->current_error);
     }
@@ -199,10 +198,9 @@ static void *task_main(void *arg)
     uint32_t stack_size;
     for (;;) {
         aiort_coroutine_t *coroutine = task->coroutine;
-        void *result = NULL;
-        int err = coroutine->function(coroutine->arg, &result);
+        int err = coroutine->function(coroutine->arg, &task->future.u.result);
 
-        aiort_task_t *next = finish(loop, task, err, result);
+        aiort_task_t *next = finish(loop, task, err);
         bool eager = aiort__hooked(loop, AIORT__SEAM_STEP | AIORT__EAGER) &&
                      aiort__step_over(loop, task);
         stack_size = task->stack_size;

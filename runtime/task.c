@@ -78,14 +78,12 @@ __attribute__((always_inline)) static inline void make(aiort_loop_t *loop, aiort
 
     aiort__object_init_as(&task->future.object, loop,
                           aiort__head_of(2, AIORT_KIND_TASK, AIORT__POOLED, 0, 0), task_number());
+    task->future.u.result = NULL;
     task->coroutine = task->innermost = coroutine;
     if (AIORT__UNLIKELY(context && !task->context)) {
         task->context = aiort__context_take(context);
     }
     task_link(loop, task);
-    if (aiort__hooked(loop, AIORT__SEAM_CREATED)) {
-        task->future.object.trace = aiort_instrument_created(AIORT_KIND_TASK, task);
-    }
 }
 
 /*
@@ -117,6 +115,7 @@ aiort_task_t *aiort__task_new(aiort_loop_t *loop, aiort_coroutine_t *coroutine,
         }
     }
     make(loop, task, coroutine);
+    aiort__created(&task->future.object);
     if (AIORT__UNLIKELY(loop->eager_tasks || options) && starts_at_once(loop, options)) {
         aiort__start_eagerly(loop, task);
     } else {
@@ -170,14 +169,16 @@ aiort_task_t *aiort_create_task_at(const aiort_site_t *site, aiort_loop_t *loop,
 
     (void)site;
     if (AIORT__UNLIKELY(!running || loop || options || !coroutine ||
-                        aiort__hooked(running, AIORT__CLOSED | AIORT__ALL_EAGER) || coroutine != running->unstarted ||
+                        aiort__hooked(running, AIORT__CLOSED | AIORT__ALL_EAGER |
+                                                   AIORT__EMBEDDED | AIORT__SEAM_CREATED |
+                                                   AIORT__SEAM_SCHEDULED) || coroutine != running->unstarted ||
                         !running->pools[AIORT__POOL_TASK].free)) {
         return create(loop, coroutine, options);
     }
     aiort_task_t *task = aiort__pool_get(&running->pools[AIORT__POOL_TASK], AIORT__TASK_SIZE);
     aiort__coroutine_claim_newest(running, coroutine, AIORT__CORO_SCHEDULED);
     make(running, task, coroutine);
-    aiort__push_task(running, task);
+    aiort__enqueue(running, &task->future.object);
     return task;
 }
 
@@ -211,7 +212,7 @@ void aiort__task_finish(aiort_task_t *task, int err, void *result)
             task->future.object.state = AIORT_FINISHED;
             task->future.u.result = result;
             task->future.first = task->future.last = NULL;
-            aiort__push(loop, waiting);
+            aiort__push_task(loop, (aiort_task_t *)waiting);
         } else {
             aiort__future_finish(&task->future, result);
         }
@@ -230,14 +231,6 @@ void aiort__task_finish(aiort_task_t *task, int err, void *result)
     if (AIORT__UNLIKELY(task->current_error != 0)) {
         aiort__clear_error_slot(&task->current_error);
     }
-}
-
-/* Whether nobody else has this coroutine, and nothing but its memory is to be released. */
-static inline bool plain(const aiort__object_t *coroutine, const aiort_loop_t *loop)
-{
-    return aiort__head(coroutine) == aiort__head_of(1, AIORT_KIND_COROUTINE, AIORT__POOLED,
-                                                    AIORT__CORO_DONE, 0) &&
-           coroutine->trace == 0 && coroutine->loop == loop;
 }
 
 /* Releases what only some tasks have, and leaves the fields as task_alloc() hands them out. */
@@ -261,27 +254,19 @@ void aiort__task_destroy(aiort_task_t *task)
 {
     aiort_loop_t *loop = task->future.object.loop;
 
-    if (AIORT__UNLIKELY(task->future.object.flags & AIORT__UNRETRIEVED) &&
+    if (AIORT__LIKELY(aiort__task_plain(loop, task))) {
+        aiort__task_put(loop, task);
+        return;
+    }
+    if ((task->future.object.flags & AIORT__UNRETRIEVED) &&
         aiort__future_last_words(&task->future)) {
         return;
     }
-    if (AIORT__UNLIKELY(task->future.object.trace != 0) && aiort__seam(AIORT__SEAM_DESTROYED)) {
+    if (task->future.object.trace != 0 && aiort__seam(AIORT__SEAM_DESTROYED)) {
         aiort_instrument_destroyed(AIORT_KIND_TASK, task);
     }
-    if (AIORT__UNLIKELY(task->future.first || task->future.object.state != AIORT_FINISHED ||
-                        task->future.object.flags & AIORT__FAILED)) {
-        aiort__future_drop(&task->future);
-    }
-    uint64_t rare = (uintptr_t)task->name | (uintptr_t)task->cancel_error | task->current_error |
-                    (uintptr_t)task->context | task->cancel_requests | task->stack_size |
-                    task->attention;
-    if (AIORT__UNLIKELY(rare || !plain(&task->coroutine->object, loop))) {
-        strip(task);
-    } else {
-        /* It has run: nothing to say, nothing to release but its memory. */
-        aiort__pool_put(&loop->pools[AIORT__POOL_COROUTINE], task->coroutine);
-        loop->children--; /* this task holds the loop still */
-    }
+    aiort__future_drop(&task->future);
+    strip(task);
     aiort__pool_put(&loop->pools[AIORT__POOL_TASK], task);
     aiort__loop_release(loop);
 }
