@@ -134,8 +134,14 @@ static const aiort_site_t *api_completed_site(const aiort_future_t *future)
     return future->completed;
 }
 
+static size_t api_error_members(const aiort_error_t *error, aiort_error_t *const **members)
+{
+    *members = error->errors;
+    return error->nerrors;
+}
+
 const aiort_instrument_api_t aiort__api = {
-    .version = 1,
+    .version = 2,
     .repr = aiort_repr,
     .kind = aiort_kind,
     .trace = api_trace,
@@ -160,6 +166,7 @@ const aiort_instrument_api_t aiort__api = {
     .completed_site = api_completed_site,
     .err_name = aiort_err_name,
     .strerror = aiort_strerror,
+    .error_members = api_error_members,
 };
 
 static const char *stack_owner_name(const void *stack)

@@ -2014,7 +2014,7 @@ AIORT_EXTERN int aiort_watcher_close(aiort_watcher_t *watcher);
 
 /* What a tool may ask the library; every function is safe on the loop's own thread. */
 typedef struct {
-    int version; /* 1; fields are added at the end */
+    int version; /* 2; fields are added at the end */
     size_t (*repr)(const void *object, char *buf, size_t size);
     aiort_kind_t (*kind)(const void *object);
     uint32_t (*trace)(const void *object); /* what aiort_instrument_created() returned for it */
@@ -2044,6 +2044,8 @@ typedef struct {
     const aiort_site_t *(*completed_site)(const aiort_future_t *future);
     const char *(*err_name)(int code);
     const char *(*strerror)(int code);
+    /* From version 2: the errors in an error group, borrowed, and how many; 0 for any other error. */
+    size_t (*error_members)(const aiort_error_t *error, aiort_error_t *const **members);
 } aiort_instrument_api_t;
 
 /* Called once, before anything else, by the library's constructor. */

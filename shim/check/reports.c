@@ -11,7 +11,7 @@
 #include "../track/runtime.h"
 #include "check.h"
 
-enum { REPR_SIZE = 2048 };
+enum { REPR_SIZE = 2048, GROUPS_SHOWN = 8 /* one in another */ };
 
 static const char *const kind_names[] = {
     [AIORT_KIND_LOOP] = "loop",
@@ -53,19 +53,48 @@ static void add_subject(aiodebug_record_t *r, const void *object)
     }
 }
 
+/* Without a stack the one place that the runtime knows stands in. */
+static void add_site(aiodebug_record_t *r, const void *object)
+{
+    const aiort_site_t *site = aiodebug_aiort->site(object);
+
+    if (site && site->file) {
+        aiodebug_record_site(r, site->file, site->line, site->function);
+    }
+}
+
+static void add_error(aiodebug_record_t *r, const aiort_error_t *error, int depth);
+
+/* What is in an error group, after it. */
+static void add_members(aiodebug_record_t *r, const aiort_error_t *group, int depth)
+{
+    aiort_error_t *const *members = NULL;
+    size_t n = aiodebug_aiort->version >= 2 && depth < GROUPS_SHOWN
+                   ? aiodebug_aiort->error_members(group, &members)
+                   : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        aiodebug_record_member_begin(r);
+        add_error(r, members[i], depth + 1);
+        aiodebug_record_member_end(r);
+    }
+}
+
 /* The deepest cause first, as Python prints a chain. */
-static void add_error(aiodebug_record_t *r, const aiort_error_t *error)
+static void add_error(aiodebug_record_t *r, const aiort_error_t *error, int depth)
 {
     const aiort_error_t *cause = aiodebug_aiort->error_cause(error);
     const char *message = aiodebug_aiort->error_message(error);
     int code = aiodebug_aiort->error_code(error);
 
     if (cause) {
-        add_error(r, cause);
+        add_error(r, cause, depth);
     }
     aiodebug_record_error(r, aiodebug_trace_of_error(aiodebug_aiort->trace(error)), "%s: %s",
                           aiodebug_aiort->err_name(code),
                           *message ? message : aiodebug_aiort->strerror(code));
+    add_site(r, error);
+    add_members(r, error, depth);
 }
 
 /* A coroutine nobody awaited has its own traceback title, without a colon: CPython's. */
@@ -77,6 +106,7 @@ static int report_coroutine(aiort_loop_t *loop, const aiort_report_t *report)
     aiodebug_record_message(r, "%s", report->message);
     aiodebug_record_stack(r, AIODEBUG_ROLE_CREATED, trace,
                           "Coroutine created at (most recent call last)");
+    add_site(r, report->coroutine);
     add_subject(r, report->coroutine);
     (void)loop;
     aiodebug_record_submit(r);
@@ -119,7 +149,7 @@ int aiodebug_check_report(aiort_loop_t *loop, const aiort_report_t *report)
                               NULL);
     }
     if (report->error) {
-        add_error(r, report->error);
+        add_error(r, report->error, 0);
     }
     add_subject(r, report->task     ? (const void *)report->task
                    : report->future ? (const void *)report->future

@@ -27,6 +27,10 @@ typedef struct {
     uint32_t stack;
     uint32_t title; /* 0: by role */
     uint32_t error; /* not 0: a traceback that ends in this */
+    uint32_t site_file, site_function; /* the frame to show where stack is 0; no file: none */
+    int site_line;
+    uint8_t depth; /* of an error: in how many groups it is */
+    bool begins;   /* it is the first of the chain of a group's member */
 } aiodebug_shown_stack_t;
 
 struct aiodebug_record {
@@ -57,6 +61,8 @@ struct aiodebug_record {
     int contexts;
     aiodebug_shown_stack_t stacks[AIODEBUG_STACKS_MAX];
     int stack_count, stacks_left_out;
+    uint8_t depth; /* of the errors being added */
+    bool begins;
     char *text;
     uint32_t length, capacity;
     char inside[AIODEBUG_TEXT_INSIDE];

@@ -144,7 +144,7 @@ static void put_stacks(aiodebug_buffer_t *out, const aiodebug_record_t *r)
         put_text(out, r, shown->title);
         aiodebug_buffer_puts(out, ",\"frames\":[");
         const aiodebug_frame_t *frames;
-        int n = aiodebug_names_stack(shown->stack, &frames);
+        int n = aiodebug_names_shown(r, shown, &frames);
         for (int k = n - 1; k >= 0; k--) {
             put_frame(out, &frames[k]);
             aiodebug_buffer_puts(out, k ? "," : "");
@@ -167,7 +167,7 @@ static void put_context(aiodebug_buffer_t *out, const aiodebug_record_t *r)
     aiodebug_buffer_puts(out, "},");
 }
 
-/* The failures, deepest cause first; their stacks are those of role "raised", in the same order. */
+/* The failures, deepest cause first, a group's members after it; their stacks are those of role "raised", in the same order. */
 static void put_errors(aiodebug_buffer_t *out, const aiodebug_record_t *r)
 {
     bool first = true;

@@ -95,6 +95,19 @@ static void put_offset(aiodebug_buffer_t *out, const aiodebug_frame_t *frame)
     aiodebug_buffer_printf(out, "+0x%llx", (unsigned long long)frame->offset);
 }
 
+int aiodebug_names_shown(const aiodebug_record_t *r, const aiodebug_shown_stack_t *of,
+                         const aiodebug_frame_t **frames)
+{
+    if (of->stack || !of->site_file) {
+        return aiodebug_names_stack(of->stack, frames);
+    }
+    shown[0] = (aiodebug_frame_t){.function = aiodebug_record_text(r, of->site_function),
+                                  .file = aiodebug_record_text(r, of->site_file),
+                                  .line = of->site_line};
+    *frames = shown;
+    return 1;
+}
+
 static void expand_created(aiodebug_buffer_t *out, uint32_t stack)
 {
     if (select_frames(stack, false) == 0) {

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "buffer.h"
+#include "entry.h"
 #include "symbols.h"
 
 /*
@@ -16,6 +17,10 @@
  * runs it and the callback). A stack of nothing else is given whole.
  */
 int aiodebug_names_stack(uint32_t stack, const aiodebug_frame_t **frames);
+
+/* The same for a record's stack: where it has none, the place that is known without it. */
+int aiodebug_names_shown(const aiodebug_record_t *r, const aiodebug_shown_stack_t *of,
+                         const aiodebug_frame_t **frames);
 
 /* Every frame, to match suppressions with. */
 int aiodebug_names_whole_stack(uint32_t stack, const aiodebug_frame_t **frames);

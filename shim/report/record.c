@@ -36,6 +36,8 @@ static void prepare(aiodebug_record_t *r, aiodebug_check_t check, aiodebug_level
     /* The arrays are written as they are used: clearing them would cost more than the rest. */
     memset(r, 0, offsetof(aiodebug_record_t, context));
     r->contexts = r->stack_count = r->stacks_left_out = 0;
+    r->depth = 0;
+    r->begins = false;
     r->check = check;
     r->level = level;
     r->count = 1;
@@ -243,6 +245,37 @@ void aiodebug_record_error(aiodebug_record_t *r, uint32_t stack, const char *for
     aiodebug_shown_stack_t *shown = r ? add_stack(r, AIODEBUG_ROLE_RAISED, stack) : NULL;
     if (shown) {
         KEEP(shown->error, format);
+        shown->depth = r->depth;
+        shown->begins = r->begins;
+        r->begins = false;
+    }
+}
+
+void aiodebug_record_site(aiodebug_record_t *r, const char *file, int line, const char *function)
+{
+    if (r && r->stack_count > 0 && r->stacks_left_out == 0) {
+        aiodebug_shown_stack_t *shown = &r->stacks[r->stack_count - 1];
+        if (!shown->stack) {
+            shown->site_file = keep_text(r, "%s", file);
+            shown->site_function = keep_text(r, "%s", function);
+            shown->site_line = line;
+        }
+    }
+}
+
+void aiodebug_record_member_begin(aiodebug_record_t *r)
+{
+    if (r) {
+        r->depth++;
+        r->begins = true;
+    }
+}
+
+void aiodebug_record_member_end(aiodebug_record_t *r)
+{
+    if (r) {
+        r->depth--;
+        r->begins = false;
     }
 }
 

@@ -76,11 +76,19 @@ void aiodebug_record_context(aiodebug_record_t *r, const char *key, const char *
 void aiodebug_record_stack(aiodebug_record_t *r, aiodebug_role_t role, uint32_t stack,
                            const char *title, ...) __attribute__((format(printf, 4, 5)));
 
+/* Of the stack or error added last: the one frame to show where there is no stack (its id is 0). */
+void aiodebug_record_site(aiodebug_record_t *r, const char *file, int line, const char *function);
+
 /* A failure: `Traceback (most recent call last):` with the stack (may be 0) and the text, such
  * as "EINVAL: not consumed", as last line. Comes last in the record. For a chain of causes
  * call it for the deepest cause first. */
 void aiodebug_record_error(aiodebug_record_t *r, uint32_t stack, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The errors added from here to the end are in the error group added last, which may itself be in
+ * one; each call begins the next of them. */
+void aiodebug_record_member_begin(aiodebug_record_t *r);
+void aiodebug_record_member_end(aiodebug_record_t *r);
 
 /* JSON's `object`: kind ("task", "uv_timer_t"), a number that tells it from others of its kind
  * (0: none), its address, its repr. */

@@ -131,10 +131,11 @@ static void put_frame(aiodebug_buffer_t *out, const aiodebug_frame_t *frame)
 }
 
 /* Oldest first. */
-static void put_frames(aiodebug_buffer_t *out, uint32_t stack)
+static void put_frames(aiodebug_buffer_t *out, const aiodebug_record_t *r,
+                       const aiodebug_shown_stack_t *of)
 {
     const aiodebug_frame_t *frames;
-    int n = aiodebug_names_stack(stack, &frames);
+    int n = aiodebug_names_shown(r, of, &frames);
     for (int i = n - 1; i >= 0;) {
         int same = 1;
         while (i - same >= 0 && same_line(&frames[i], &frames[i - same])) {
@@ -198,7 +199,7 @@ static void put_context(aiodebug_buffer_t *out, const aiodebug_record_t *r,
         } else {
             aiodebug_buffer_puts(out, titles[lines[i].stack->role]);
             aiodebug_buffer_putc(out, '\n');
-            put_frames(out, lines[i].stack->stack);
+            put_frames(out, r, lines[i].stack);
         }
     }
 }
@@ -218,33 +219,84 @@ static void put_other_stacks(aiodebug_buffer_t *out, const aiodebug_record_t *r,
             aiodebug_buffer_puts(out, titles[shown->role]);
         }
         aiodebug_buffer_putc(out, '\n');
-        put_frames(out, shown->stack);
+        put_frames(out, r, shown);
     }
     if (r->stacks_left_out) {
         aiodebug_buffer_printf(out, "... and %d more\n", r->stacks_left_out);
     }
 }
 
-/* The failure, deepest cause first, as Python prints a chain raised with `from`. */
-static void put_errors(aiodebug_buffer_t *out, const aiodebug_record_t *r)
+/* The first error from i on; stack_count when there is none. */
+static int next_error(const aiodebug_record_t *r, int i)
+{
+    while (i < r->stack_count && !r->stacks[i].error) {
+        i++;
+    }
+    return i;
+}
+
+static int put_group(aiodebug_buffer_t *out, const aiodebug_record_t *r, int i, int depth);
+
+/* One failure, deepest cause first, as Python prints a chain raised with `from`. Gives what comes
+ * after it. */
+static int put_chain(aiodebug_buffer_t *out, const aiodebug_record_t *r, int i, int depth)
 {
     bool first = true;
-    for (int i = 0; i < r->stack_count; i++) {
+    for (; i < r->stack_count && r->stacks[i].depth == depth && (first || !r->stacks[i].begins);
+         first = false) {
         const aiodebug_shown_stack_t *shown = &r->stacks[i];
-        if (!shown->error) {
-            continue;
-        }
         if (!first) {
             aiodebug_buffer_puts(out, "\nThe above exception was the direct cause of the following "
                                       "exception:\n\n");
         }
-        first = false;
-        if (shown->stack) {
+        if (shown->stack || shown->site_file) {
             aiodebug_buffer_puts(out, "Traceback (most recent call last):\n");
-            put_frames(out, shown->stack);
+            put_frames(out, r, shown);
         }
         put_expanded(out, aiodebug_record_text(r, shown->error));
         aiodebug_buffer_putc(out, '\n');
+        i = put_group(out, r, next_error(r, i + 1), depth + 1);
+    }
+    return i;
+}
+
+static void put_indented(aiodebug_buffer_t *out, const aiodebug_buffer_t *lines)
+{
+    for (size_t at = 0; at < lines->length;) {
+        const char *line = lines->data + at;
+        const char *end = memchr(line, '\n', lines->length - at);
+        size_t length = end ? (size_t)(end - line) + 1 : lines->length - at;
+        aiodebug_buffer_puts(out, length > 1 ? "    | " : "    |");
+        aiodebug_buffer_add(out, line, length);
+        at += length;
+    }
+    out->failed |= lines->failed;
+}
+
+/* The members of a group, from error i on, as Python draws them. Gives what comes after them. */
+static int put_group(aiodebug_buffer_t *out, const aiodebug_record_t *r, int i, int depth)
+{
+    int member = 0;
+    while (i < r->stack_count && r->stacks[i].depth >= depth) {
+        aiodebug_buffer_t lines = {0};
+        aiodebug_buffer_printf(out, "  %s+---------------- %d ----------------\n",
+                               member ? "  " : "+-", member + 1);
+        i = put_chain(&lines, r, i, r->stacks[i].depth);
+        put_indented(out, &lines);
+        free(lines.data);
+        member++;
+    }
+    if (member) {
+        aiodebug_buffer_puts(out, "    +------------------------------------\n");
+    }
+    return i;
+}
+
+static void put_errors(aiodebug_buffer_t *out, const aiodebug_record_t *r)
+{
+    int i = next_error(r, 0);
+    while (i < r->stack_count) {
+        i = put_chain(out, r, i, r->stacks[i].depth);
     }
 }
 

@@ -118,7 +118,7 @@ TEST(set_debug)
     aiort_loop_t *loop = new_loop();
 
     assert_non_null(api);
-    assert_int_equal(api->version, 1);
+    assert_int_equal(api->version, 2);
     assert_false(aiort_loop_get_debug(loop));
     aiort_loop_set_debug(loop, 1);
     assert_true(aiort_loop_get_debug(loop));
