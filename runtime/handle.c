@@ -171,6 +171,11 @@ static void run_other(aiort_loop_t *loop, aiort_handle_t *handle)
     }
 }
 
+static void leave_context(struct aiort__context **before)
+{
+    aiort__context_leave(*before);
+}
+
 /* What is not simply called. */
 static void run_special(aiort_loop_t *loop, aiort_handle_t *handle)
 {
@@ -178,13 +183,14 @@ static void run_special(aiort_loop_t *loop, aiort_handle_t *handle)
         run_other(loop, handle);
         return;
     }
-    struct aiort__context *before = aiort__contextual_enter(handle);
+    __attribute__((cleanup(leave_context))) struct aiort__context *before =
+        aiort__contextual_enter(handle);
+    (void)before;
     if (handle->object.flags & AIORT__DONE_CALLBACK) {
         run_other(loop, handle);
     } else {
         call(loop, handle);
     }
-    aiort__context_leave(before);
 }
 
 /* Takes the queue's reference over. */
@@ -201,6 +207,22 @@ __attribute__((noinline)) static void run(aiort_loop_t *loop, aiort_handle_t *ha
         aiort_instrument_step(loop, handle);
     }
     aiort_unref(handle);
+}
+
+void aiort__handle_left(aiort_loop_t *loop)
+{
+    aiort_handle_t *handle = loop->running_object;
+
+    if (handle) {
+        loop->running_object = NULL;
+        if (handle->object.flags & AIORT__DONE_CALLBACK && handle->u.future) {
+            aiort__unref(&handle->u.future->object);
+            handle->u.future = NULL;
+        } else if (handle->object.flags & AIORT__THREADSAFE) {
+            aiort__threadsafe_end(handle);
+        }
+        aiort_unref(handle);
+    }
 }
 
 void aiort__handles_run(aiort_loop_t *loop)

@@ -500,6 +500,8 @@ static inline void aiort__clear_error(void)
 AIORT__HIDDEN aiort_handle_t *aiort__handle_new(aiort_loop_t *loop, const aiort_site_t *site,
                                                 aiort_callback_fn callback, void *arg,
                                                 uint8_t flags);
+/* A callback that was left by a C++ exception, if any, has been run. */
+AIORT__HIDDEN void aiort__handle_left(aiort_loop_t *loop);
 /* Runs the handles that are first in the queue, as far as they belong to this iteration. */
 AIORT__HIDDEN void aiort__handles_run(aiort_loop_t *loop);
 AIORT__HIDDEN int aiort__callback_check(aiort_loop_t *loop, const void *callback,

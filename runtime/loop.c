@@ -169,6 +169,19 @@ void aiort__loop_leave(aiort_loop_t *loop)
     aiort__stack_thread_fini();
 }
 
+/* Also when a C++ exception, or the end of the thread, comes out of a callback: the compiler calls it
+ * then. What was queued stays queued. */
+static void stop_driving(aiort_loop_t **running)
+{
+    aiort_loop_t *loop = *running;
+
+    aiort__handle_left(loop);
+    loop->stopping = false;
+    aiort__uv_hold(loop, false);
+    loop->driving = false;
+    aiort__loop_leave(loop);
+}
+
 int aiort_loop_run_forever(aiort_loop_t *loop)
 {
     int err = aiort__loop_enter(loop);
@@ -176,18 +189,15 @@ int aiort_loop_run_forever(aiort_loop_t *loop)
     if (err) {
         return err;
     }
+    __attribute__((cleanup(stop_driving))) aiort_loop_t *running = loop;
     loop->driving = true;
     loop->spins = loop->spin_limit = 1;
     loop->looked = loop->polled = 0;
     aiort__uv_hold(loop, true);
     do {
-        aiort__look(loop);
+        aiort__look(running);
         aiort__run_ready(loop);
     } while (!loop->stopping);
-    loop->stopping = false;
-    aiort__uv_hold(loop, false);
-    loop->driving = false;
-    aiort__loop_leave(loop);
     return 0;
 }
 
@@ -195,6 +205,15 @@ static int run_until_complete_cb(aiort_future_t *future, void *arg)
 {
     (void)arg;
     return aiort_loop_stop(future->object.loop);
+}
+
+/* Also when an exception comes out of the run: a later one must not be stopped by this future. */
+static void until_over(aiort_future_t **future)
+{
+    if (*future) {
+        aiort_future_remove_done_callback(*future, run_until_complete_cb, NULL);
+        aiort_unref(*future);
+    }
 }
 
 static const aiort_site_t run_until_complete_site = {NULL, NULL, "_run_until_complete_cb", 0};
@@ -221,7 +240,8 @@ int aiort_loop_run_until_complete_at(const aiort_site_t *site, aiort_loop_t *loo
         }
         return aiort__fail(err);
     }
-    aiort_future_t *future = aiort__ensure_future(loop, awaitable);
+    __attribute__((cleanup(until_over))) aiort_future_t *future =
+        aiort__ensure_future(loop, awaitable);
     if (!future) {
         return aiort_last_error();
     }
@@ -231,13 +251,11 @@ int aiort_loop_run_until_complete_at(const aiort_site_t *site, aiort_loop_t *loo
     err = aiort__future_add_callback(future, &run_until_complete_site, run_until_complete_cb, NULL);
     if (!err) {
         err = aiort_loop_run_forever(loop);
-        aiort_future_remove_done_callback(future, run_until_complete_cb, NULL);
     }
     if (!err) {
         err = future->object.state == AIORT_PENDING ? aiort__fail(AIORT_ESTOPPED)
                                                     : aiort__future_outcome(future, result);
     }
-    aiort_unref(future);
     return err;
 }
 

@@ -46,6 +46,20 @@ static void on_idle(uv_idle_t *idle)
     (void)idle;
 }
 
+/* Ends a turn of a loop that the program drives, also by a C++ exception (see loop.c). */
+static void turn_over(aiort_loop_t **running)
+{
+    aiort_loop_t *loop = *running;
+
+    aiort__handle_left(loop);
+    aiort__loop_leave(loop);
+    if (aiort__ready(loop) == 0) {
+        uv_idle_stop(&loop->uv->idle);
+    }
+    aiort__uv_arm(loop, aiort__now());
+    aiort__loop_release(loop);
+}
+
 /*
  * Right before the selector. When we drive: libuv calls timers before it polls, ours among them, and
  * what they have made ready must not wait until something else happens. Else, one iteration in each
@@ -62,20 +76,14 @@ static void on_prepare(uv_prepare_t *prepare)
         }
         return;
     }
-    if (!loop || aiort__tls.running || aiort__loop_enter(loop)) {
-        return;
+    if (loop && !aiort__tls.running && !aiort__loop_enter(loop)) {
+        __attribute__((cleanup(turn_over))) aiort_loop_t *running = loop;
+        loop->children++;
+        aiort__incoming_drain(running);
+        aiort__timers_due(loop, aiort__now());
+        loop->spins = 1;
+        aiort__run_ready(loop);
     }
-    loop->children++;
-    aiort__incoming_drain(loop);
-    aiort__timers_due(loop, aiort__now());
-    loop->spins = 1;
-    aiort__run_ready(loop);
-    aiort__loop_leave(loop);
-    if (aiort__ready(loop) == 0) {
-        uv_idle_stop(&uv->idle);
-    }
-    aiort__uv_arm(loop, aiort__now());
-    aiort__loop_release(loop);
 }
 
 void aiort__wake_embedded(aiort_loop_t *loop)
