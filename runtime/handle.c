@@ -229,7 +229,9 @@ void aiort__handles_run(aiort_loop_t *loop)
 {
     while (aiort__remaining(loop) > 0 && loop->head->kind == AIORT_KIND_HANDLE) {
         aiort_handle_t *handle = (aiort_handle_t *)loop->head;
-        if (AIORT__UNLIKELY(aiort__head(&handle->object) != plain() ||
+        /* The flags first: the rest of one from another thread is not looked at. */
+        if (AIORT__UNLIKELY(handle->object.flags != AIORT__POOLED ||
+                            aiort__head(&handle->object) != plain() ||
                             aiort__hooked(loop, AIORT__SEAM_STEP))) {
             aiort__pop(loop);
             run(loop, handle);
