@@ -87,7 +87,7 @@ int aiort_connect_read_pipe_at(const aiort_site_t *site, int fd, size_t limit,
         close(fd);
         return aiort__failf(UV_EINVAL, "Pipe transport is for pipes/sockets only.");
     }
-    aiort_transport_t *transport = open_transport(loop, fd, how, true);
+    aiort_transport_t *transport = open_transport(loop, fd, PIPE, true);
     return transport ? aiort__stream_start(transport, limit, reader, NULL) : aiort_last_error();
 }
 
@@ -106,7 +106,7 @@ int aiort_connect_write_pipe_at(const aiort_site_t *site, int fd, aiort_stream_w
         return aiort__failf(UV_EINVAL, "Pipe transport is only for pipes, sockets and character "
                                        "devices");
     }
-    aiort_transport_t *transport = open_transport(loop, fd, how, false);
+    aiort_transport_t *transport = open_transport(loop, fd, PIPE, false);
     return transport ? aiort__stream_start(transport, 0, NULL, writer) : aiort_last_error();
 }
 

@@ -85,8 +85,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
     if (n > 0) {
         aiort__transport_data(transport, buf->base, (size_t)n);
-    } else if (n == UV_EOF || (n == UV_EIO && of(transport)->given >= 0)) {
-        aiort__transport_eof(transport); /* EIO: the terminal was hung up */
+    } else if (n == UV_EOF || (n == UV_EIO && !transport->ops->writes)) {
+        aiort__transport_eof(transport); /* EIO: the terminal's other side has gone */
     } else if (n < 0 && n != UV_ENOBUFS) { /* that is on_alloc()'s own */
         aiort__transport_failed(transport, (int)n, NULL);
     }
@@ -99,9 +99,7 @@ static ssize_t try_read(aiort_transport_t *transport, void *buffer, size_t n)
     do {
         got = read(transport->fd, buffer, n);
     } while (got < 0 && errno == EINTR);
-    return got >= 0                                     ? got
-           : errno == EIO && of(transport)->given >= 0 ? 0
-                                                        : -errno;
+    return got >= 0 ? got : errno == EIO && !transport->ops->writes ? 0 : -errno;
 }
 
 static int start_reading(aiort_transport_t *transport)

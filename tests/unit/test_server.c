@@ -408,7 +408,58 @@ TEST(server_outlives_its_loop)
     aiort_unref(server);
 }
 
+/* All that have come are accepted at once, as many as the backlog. */
+TASK_TEST(accept_many)
+{
+    aiort_server_options_t options = {.backlog = 10};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)};
+    aiort_server_t *server;
+    int fds[7];
+
+    assert_ok(aiort_start_server(hold, NULL, "127.0.0.1", 0, &options, &server));
+    address.sin_port = htons((uint16_t)aiort_server_port(server));
+    for (int i = 0; i < 7; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(connect(fds[i], (struct sockaddr *)&address, sizeof address), 0);
+    }
+    assert_int_equal(connected, 0);
+    settle();
+    assert_int_equal(connected, 7);
+    for (int i = 0; i < 7; i++)
+        close(fds[i]);
+    end_server(server);
+}
+
+TASK_TEST(server_close)
+{
+    aiort_server_t *server = serve(echo);
+    int port = aiort_server_port(server);
+    client_t client = connect_to(server), other;
+
+    talk(client, "before");
+    assert_ok(aiort_server_close(server));
+    assert_ok(aiort_server_close(server));
+    assert_int_equal(aiort_server_port(server), 0);
+    assert_code(aiort_open_connection("127.0.0.1", port, NULL, &other.reader, &other.writer),
+                UV_ECONNREFUSED);
+    talk(client, "connections go on");
+    drop_client(client);
+    end_server(server);
+}
+
 /* ---- Addresses ---- */
+
+TASK_TEST(create_server_dual_stack)
+{
+    aiort_server_t *four = serve(echo), *six;
+
+    int err = aiort_start_server(echo, NULL, "::1", aiort_server_port(four), NULL, &six);
+    if (err == UV_EADDRNOTAVAIL || err == UV_EAFNOSUPPORT)
+        test_skip("no IPv6 here");
+    assert_ok(err); /* the same port of the other family is another one */
+    end_server(four);
+    end_server(six);
+}
 
 TASK_TEST(server_repr)
 {

@@ -6,6 +6,7 @@
 #include "streams.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/un.h>
 
 static char buffer[1 << 20];
@@ -234,6 +235,58 @@ TASK_TEST(connect_local_addr)
     assert_code(aiort_open_connection("127.0.0.1", aiort_server_port(server), &options, &reader,
                                       &writer),
                 UV_EADDRNOTAVAIL);
+    end_server(server);
+}
+
+TASK_TEST(connect_local_addr_in_use)
+{
+    aiort_server_t *server = serve(answer);
+    aiort_connection_options_t options = {.local_host = "127.0.0.1",
+                                          .local_port = aiort_server_port(server)};
+    aiort_stream_reader_t *reader;
+    aiort_stream_writer_t *writer;
+
+    assert_code(aiort_open_connection("127.0.0.1", aiort_server_port(server), &options, &reader,
+                                      &writer),
+                UV_EADDRINUSE);
+    end_server(server);
+}
+
+/* A socket that the program has accepted itself. */
+TASK_TEST(connect_accepted_socket)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)};
+    socklen_t length = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+    pair_t pair;
+
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof address), 0);
+    assert_ok(aiort_open_socket(accept(listener, NULL, NULL), NULL, &pair.reader, &pair.writer));
+    pair.peer = client;
+    close(listener);
+    send_peer(&pair, "hello\n");
+    assert_bytes(aiort_stream_readline(pair.reader, &data), data, "hello\n");
+    drop_pair(&pair);
+}
+
+/* Both ends send small pieces at once. */
+TASK_TEST(set_nodelay)
+{
+    aiort_server_t *server = serve(answer);
+    aiort_stream_reader_t *reader;
+    aiort_stream_writer_t *writer;
+    int value = 0;
+    socklen_t length = sizeof value;
+
+    assert_ok(aiort_open_connection("127.0.0.1", aiort_server_port(server), NULL, &reader,
+                                    &writer));
+    int fd = aiort_transport_fileno(aiort_stream_transport(writer));
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &length), 0);
+    assert_int_not_equal(value, 0);
+    talk(reader, writer);
     end_server(server);
 }
 

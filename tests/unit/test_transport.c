@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <termios.h>
 
 static char buffer[1 << 20];
 static const char *data;
@@ -280,6 +281,58 @@ TEST(sigpipe_handler_stays)
     assert_ptr_equal(after.sa_handler, on_sigpipe);
 }
 
+TASK_TEST(write_eof_after_close)
+{
+    pair_t pair;
+
+    open_pair(&pair);
+    assert_ok(aiort_stream_close(pair.writer));
+    assert_ok(aiort_stream_write_eof(pair.writer)); /* nothing to end any more */
+    assert_ok(aiort_stream_write(pair.writer, "x", 1));
+    drop_pair(&pair);
+}
+
+/* Several pieces, more than the kernel takes at once: all of them, in order. */
+TASK_TEST(writelines_much)
+{
+    enum { PIECES = 1500, SIZE = 700 }; /* more pieces than writev() takes */
+    static uv_buf_t pieces[PIECES];
+    pair_t pair;
+    size_t got = 0;
+
+    open_pair(&pair);
+    for (size_t i = 0; i < PIECES; i++) {
+        memset(buffer + i * SIZE, (int)i, SIZE);
+        pieces[i] = uv_buf_init(buffer + i * SIZE, SIZE);
+    }
+    assert_ok(aiort_stream_writelines(pair.writer, pieces, 0));
+    assert_ok(aiort_stream_writelines(pair.writer, pieces, PIECES));
+    assert_true(aiort_transport_get_write_buffer_size(transport_of(&pair)) > 64 * 1024);
+    aiort_task_t *task = aiort_create_task(AIORT_CORO(drain, pair.writer));
+    while (got < (size_t)PIECES * SIZE) {
+        unsigned char sink[5000];
+        ssize_t n = recv(pair.peer, sink, sizeof sink, MSG_DONTWAIT);
+        for (ssize_t i = 0; i < n; i++, got++)
+            assert_int_equal(sink[i], (unsigned char)(got / SIZE));
+        assert_ok(aiort_sleep(0));
+    }
+    assert_ok(aiort_await(task, NULL));
+    aiort_unref(task);
+    drop_pair(&pair);
+}
+
+TASK_TEST(writelines_after_loss)
+{
+    pair_t pair;
+    uv_buf_t piece = uv_buf_init(buffer, 10);
+
+    open_pair(&pair);
+    assert_ok(aiort_transport_abort(transport_of(&pair)));
+    assert_ok(aiort_stream_writelines(pair.writer, &piece, 1));
+    assert_int_equal(aiort_transport_get_write_buffer_size(transport_of(&pair)), 0);
+    drop_pair(&pair);
+}
+
 /* ---- Descriptors ---- */
 
 TASK_TEST(add_reader_existing_transport)
@@ -424,6 +477,173 @@ TASK_TEST(write_pipe_much)
     assert_ok(aiort_stream_wait_closed(writer));
     close(fds[0]);
     aiort_unref(writer);
+}
+
+TASK_TEST(pipe_pause_resume_reading)
+{
+    aiort_stream_reader_t *reader;
+    int fds[2];
+
+    assert_int_equal(pipe(fds), 0);
+    assert_ok(aiort_connect_read_pipe(fds[0], 0, &reader));
+    aiort_transport_t *transport = aiort_stream_reader_transport(reader);
+    assert_ok(aiort_transport_pause_reading(transport));
+    assert_ok(aiort_transport_pause_reading(transport));
+    assert_contains(repr(transport), " idle>");
+    assert_int_equal(write(fds[1], "x\n", 2), 2);
+    settle();
+    assert_lacks(repr(reader), "bytes");
+    assert_ok(aiort_transport_resume_reading(transport));
+    assert_bytes(aiort_stream_readline(reader, &data), data, "x\n");
+    assert_ok(aiort_stream_reader_close(reader));
+    assert_ok(aiort_stream_reader_close(reader));
+    assert_contains(repr(transport), "closing");
+    assert_ok(aiort_transport_pause_reading(transport));
+    assert_ok(aiort_transport_resume_reading(transport));
+    settle();
+    assert_contains(repr(transport), " closed>");
+    aiort_unref(reader);
+    close(fds[1]);
+}
+
+static int run_ignored_pipe_writes(void *writes, void **result)
+{
+    aiort_stream_writer_t *writer;
+    int fds[2];
+
+    (void)result;
+    assert_int_equal(pipe(fds), 0);
+    assert_ok(aiort_connect_write_pipe(fds[1], &writer));
+    assert_ok(aiort_stream_close(writer));
+    for (int i = 0; i < INT(writes); i++)
+        assert_ok(aiort_stream_write(writer, "x", 1));
+    assert_ok(aiort_stream_wait_closed(writer));
+    aiort_unref(writer);
+    close(fds[0]);
+    return 0;
+}
+
+static void child_ignored_pipe_writes(void *writes)
+{
+    assert_ok(aiort_run(AIORT_CORO(run_ignored_pipe_writes, writes), NULL));
+}
+
+TEST(write_to_a_closed_pipe)
+{
+    static const int writes[] = {5, 6, 8}, said[] = {0, 1, 3};
+
+    for (int i = 0; i < 3; i++) {
+        char *output;
+        assert_int_equal(harness_child(child_ignored_pipe_writes, PTR(writes[i]), 10, &output), 0);
+        assert_int_equal(count(output, "pipe closed by peer or os.write(pipe, data) raised"),
+                         said[i]);
+        free(output);
+    }
+}
+
+TASK_TEST(write_pipe_eof_pending)
+{
+    aiort_stream_writer_t *writer;
+    size_t total = 0;
+    char sink[4096];
+    ssize_t n;
+    int fds[2];
+
+    assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
+    assert_ok(aiort_connect_write_pipe(fds[1], &writer));
+    assert_ok(aiort_stream_write(writer, buffer, 200000));
+    assert_ok(aiort_stream_write_eof(writer)); /* after what is kept */
+    while ((n = read(fds[0], sink, sizeof sink)) != 0) {
+        total += n > 0 ? (size_t)n : 0;
+        assert_ok(aiort_sleep(0));
+    }
+    assert_int_equal(total, 200000);
+    aiort_unref(writer);
+    close(fds[0]);
+}
+
+TASK_TEST(write_pipe_abort)
+{
+    aiort_stream_writer_t *writer;
+    int fds[2];
+
+    assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
+    assert_ok(aiort_connect_write_pipe(fds[1], &writer));
+    assert_ok(aiort_stream_write(writer, buffer, 200000));
+    assert_ok(aiort_transport_abort(aiort_stream_transport(writer)));
+    assert_ok(aiort_stream_wait_closed(writer));
+    aiort_unref(writer);
+    close(fds[0]);
+}
+
+/* ---- Terminals ---- */
+
+static int open_terminal(int *other)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    struct termios settings;
+
+    assert_true(master >= 0);
+    assert_int_equal(grantpt(master), 0);
+    assert_int_equal(unlockpt(master), 0);
+    *other = open(ptsname(master), O_RDWR | O_NOCTTY);
+    assert_true(*other >= 0);
+    assert_int_equal(tcgetattr(*other, &settings), 0);
+    cfmakeraw(&settings);
+    assert_int_equal(tcsetattr(*other, TCSANOW, &settings), 0);
+    return master;
+}
+
+TASK_TEST(read_pty_output)
+{
+    aiort_stream_reader_t *reader;
+    int other, master = open_terminal(&other);
+
+    assert_ok(aiort_connect_read_pipe(master, 0, &reader));
+    assert_int_equal(write(other, "1", 1), 1);
+    assert_bytes(aiort_stream_read(reader, buffer, 10), buffer, "1");
+    assert_int_equal(write(other, "2345", 4), 4);
+    assert_bytes(aiort_stream_readexactly(reader, buffer, 4), buffer, "2345");
+    close(other);
+    assert_code((int)aiort_stream_read(reader, buffer, 10), 0);
+    aiort_unref(reader);
+}
+
+TASK_TEST(write_pty)
+{
+    aiort_stream_writer_t *writer;
+    char text[10];
+    int other, master = open_terminal(&other);
+
+    assert_ok(aiort_connect_write_pipe(other, &writer));
+    assert_ok(aiort_stream_write(writer, "1", 1));
+    assert_ok(aiort_stream_write(writer, "2345", 4));
+    settle();
+    assert_int_equal(read(master, text, sizeof text), 5);
+    assert_ok(aiort_stream_close(writer));
+    assert_ok(aiort_stream_wait_closed(writer));
+    aiort_unref(writer);
+    close(master);
+}
+
+TASK_TEST(bidirectional_pty)
+{
+    aiort_stream_reader_t *reader;
+    aiort_stream_writer_t *writer;
+    char text[10];
+    int other, master = open_terminal(&other);
+
+    assert_ok(aiort_connect_read_pipe(dup(master), 0, &reader));
+    assert_ok(aiort_connect_write_pipe(master, &writer));
+    assert_ok(aiort_stream_write(writer, "there", 5));
+    settle();
+    assert_int_equal(read(other, text, sizeof text), 5);
+    assert_int_equal(write(other, "back", 4), 4);
+    assert_bytes(aiort_stream_readexactly(reader, buffer, 4), buffer, "back");
+    aiort_stream_close(writer);
+    aiort_unref(writer);
+    aiort_unref(reader);
+    close(other);
 }
 
 TASK_TEST(pipes_only)
