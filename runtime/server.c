@@ -79,6 +79,9 @@ static void give_back(aiort_server_t *server)
     if (server->base.object.trace && aiort__seam(AIORT__SEAM_DESTROYED)) {
         aiort_instrument_destroyed(AIORT_KIND_SERVER, server);
     }
+    if (server->release) {
+        server->release(server->arg);
+    }
     aiort__free(server->listeners);
     aiort__scope_free(&server->base);
 }

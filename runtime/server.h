@@ -40,6 +40,7 @@ struct aiort_server_s {
     const aiort_site_t *site;
     aiort_coroutine_fn function;
     void *arg;
+    void (*release)(void *arg); /* when the server's memory goes; or NULL */
     aiort_server_options_t options;
     aiort__listener_t **listeners;
     size_t nlisteners;

@@ -2103,6 +2103,9 @@ AIORT_EXTERN int aiort_instrument_set_debug(aiort_loop_t *loop, int enabled);
 AIORT_EXTERN void aiort_instrument_stack_overflow(const char *name, size_t size,
                                                   const void *ucontext);
 
+/* For libaiort-tls, the library's own extension, alone. */
+AIORT_EXTERN const void *aiort_extension(int version);
+
 #ifdef __cplusplus
 } /* extern "C" */
 

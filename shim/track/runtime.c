@@ -2,6 +2,7 @@
 /* What the shim knows of libaiort; see runtime.h. */
 #include "runtime.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -20,6 +21,12 @@ void aiodebug_runtime_attach(const aiort_instrument_api_t *api)
 {
     aiodebug_aiort = api;
     aiodebug_stack_add_internal_object((const void *)(uintptr_t)api->repr);
+    /* Its TLS is a library of its own, which a program that uses it has loaded by now. */
+    void *tls = dlopen("libaiort-tls.so.0", RTLD_LAZY | RTLD_NOLOAD);
+    if (tls) {
+        aiodebug_stack_add_internal_object(dlsym(tls, "aiort_tls_of"));
+        dlclose(tls);
+    }
 }
 
 /* ---- The running loop ---- */
