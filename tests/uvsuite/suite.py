@@ -153,6 +153,8 @@ def run(test, helpers, mode):
     fresh_directories()
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AIODEBUG") and k != "LD_PRELOAD"}
     environment.update(RES_OPTIONS="attempts:0", UV_TEST_TIMEOUT_MULTIPLIER="4")
+    if options.library:
+        environment["LD_LIBRARY_PATH"] = options.library
     if MODES[mode] is not None:
         environment.update(MODES[mode], LD_PRELOAD=options.shim, AIODEBUG_LOG=os.path.join(room, "logs", "%p.log"))
     with open(os.path.join(room, "output"), "w+b") as output:
@@ -336,6 +338,7 @@ def arguments():
     parser.add_argument("--program", required=True, help="run-tests")
     parser.add_argument("--source", required=True, help="libuv's source, for test/fixtures")
     parser.add_argument("--shim", required=True)
+    parser.add_argument("--library", help="another libuv.so.1 to run them on")
     parser.add_argument("--records", default=os.devnull, help="records that are true")
     parser.add_argument("--only", help="a file of names, one a line, or names separated by commas")
     parser.add_argument("--modes", default="text,json")
@@ -355,6 +358,10 @@ def copy_where_all_can_read(base):
         shutil.copy(getattr(options, name), copy)
         os.chmod(copy, 0o755)
         setattr(options, name, copy)
+    if options.library:
+        os.mkdir(os.path.join(base, "lib"))
+        shutil.copy(options.library, os.path.join(base, "lib", "libuv.so.1"))
+        options.library = os.path.join(base, "lib")
     options.fixtures = os.path.join(base, "fixtures")
     shutil.copytree(os.path.join(options.source, "test", "fixtures"), options.fixtures)
 
