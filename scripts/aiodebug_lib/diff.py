@@ -8,7 +8,7 @@ import re
 import sys
 
 from . import Failure, filters, parallel, terminal
-from .reader import expand
+from .reader import checked, expand
 from .terminal import Screen, clean, seconds
 
 HELP = "what is new, gone, better or worse; its status is for CI"
@@ -67,7 +67,7 @@ def main(args):
         raise Failure("--ratio is 1 or more, --slack 0 or more")
     wanted = filters.filter_from(args)
     for path in (args.old, args.new):  # both, before either is read
-        expand([path])
+        checked(expand([path]))
     old, new = (parallel.tally_logs([path], wanted) for path in (args.old, args.new))
     changes = compare(old, new, args)
     if args.json:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""aiodebug(1), from the very parsers that read the command line: `aiodebug --manpage [SHIM]`. `make install` writes it."""
+"""aiodebug(1), from the very parsers that read the command line, and libaiodebug(7), from the shim's own tables:
+`aiodebug --manpage 1|7 [SHIM]`. `make install` writes them."""
 
 import argparse
 import re
 
-from . import COMMANDS
+from . import COMMANDS, tables
 from .main import VERSION, make_parser
 
 HEAD = r"""'\" t
@@ -13,6 +14,14 @@ HEAD = r"""'\" t
 aiodebug \- run a program in libaiodebug's debug mode, and make sense of what it logged
 .SH SYNOPSIS
 """
+
+HEAD7 = r""".TH LIBAIODEBUG 7 "" "libaiodebug %s" "Miscellaneous"
+.SH NAME
+libaiodebug \- asyncio's debug mode for C programs on libuv and libaiort
+.SH SYNOPSIS
+.B LD_PRELOAD=libaiodebug.so
+.I PROGRAM
+.SH DESCRIPTION"""
 
 FILES = (
     ("aiodebug-PROGRAM-N.jsonl", "The log of a run, in the current directory or, where nothing can be written there, in "
@@ -61,7 +70,7 @@ def page(shim):
     yield from section("EXIT STATUS", STATUS)
     yield from section("ENVIRONMENT", ENVIRONMENT)
     yield from section("FILES", FILES)
-    yield ".SH SEE ALSO\n.BR ld.so (8),\n.BR perf\\-stat (1),\n.BR jq (1)"
+    yield ".SH SEE ALSO\n.BR libaiodebug (7),\n.BR ld.so (8),\n.BR perf\\-stat (1),\n.BR jq (1)"
 
 
 def operands(parser):
@@ -101,6 +110,31 @@ def epilog(text):
             yield ".PP\n" + escape(part)
 
 
+ABOUT = (
+    "Preloaded into a program on libuv or libaiort, libaiodebug.so reports what is wrong with its use of the loop: "
+    "callbacks that take too long, tasks that are lost, handles that are freed while open, calls from the wrong thread. "
+    "A report says what, where it was created, where it is now, and how to fix it. The program is neither compiled nor "
+    "linked anew. In a process that uses neither library, and in set-user-id programs, nothing is done.",
+    "A mistake that repeats itself from the same stacks is written three times, then counted; the counts are written at "
+    "exit. A bad value of a variable is one line on standard error, and the default is used.")
+
+
+def shims_page(shim):
+    known = tables.load(shim)
+    yield HEAD7 % VERSION
+    yield "\n.PP\n".join(escape(text) for text in ABOUT)
+    yield ".SH ENVIRONMENT"
+    for v in known["variables"]:
+        yield ".TP\n.BR %s \" (\" \"default: %s\" )" % (escape(v["name"]), escape(v["default"] or "unset"))
+        yield escape("%s. Accepted: %s." % (v["meaning"], v["accepted"]))
+    yield ".SH CHECKS\nA report ends its first line in the name of its check, in brackets."
+    for c in known["checks"]:
+        yield ".TP\n.BR %s \" (\" %s )" % (escape(c["slug"]), c["level"])
+        yield escape("%s. Usually: %s. To do: %s." % (c["meaning"].capitalize(), c["cause"], c["hint"]))
+    yield ".SH SEE ALSO\n.BR aiodebug (1),\n.BR ld.so (8)"
+
+
 def main(argv, shim):
-    print("\n".join(page(argv[0] if argv else shim)))
+    shim = argv[1] if len(argv) > 1 else tables.find_shim(None, shim)
+    print("\n".join(shims_page(shim) if argv[:1] == ["7"] else page(shim)))
     return 0

@@ -13,7 +13,7 @@ import stat
 import sys
 
 from . import Failure
-from .reader import BLOCK, Damage, LogFile, expand
+from .reader import BLOCK, Damage, LogFile, checked, expand
 from .tally import Tally
 from .terminal import Progress
 
@@ -136,11 +136,7 @@ def work(pieces, filters, shared, channel):
 
 def tally_logs(paths, filters=None, processes=None):
     """The Tally of all these logs."""
-    names = expand(paths)
-    for name in names:
-        if name != "-":
-            os.close(LogFile(name, None).open())
-    pieces, total = pieces_of(names)
+    pieces, total = pieces_of(checked(expand(paths)))
     workers = min(processes or len(os.sched_getaffinity(0)), len(pieces))
     progress = Progress(total)
     try:

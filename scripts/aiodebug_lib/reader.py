@@ -426,6 +426,18 @@ def expand(paths):
     return names
 
 
+def checked(names):
+    """The names. A wrong one is a mistake of the command line, and told before any work."""
+    for name in names:
+        try:
+            # A named pipe is not opened: its writer would see us come and go.
+            if name != "-" and not stat.S_ISFIFO(os.stat(name).st_mode):
+                os.close(LogFile(name, None).open())
+        except OSError as error:
+            raise Failure("%s: %s" % (name, error.strerror)) from None
+    return names
+
+
 def total_size(names):
     """Bytes to read, for a progress bar; None when nobody knows."""
     total = 0
@@ -501,8 +513,4 @@ def merged(files):
 
 def open_logs(paths, follow=False, merge=False, progress=None):
     """paths: files, patterns, - (also what no path at all means). progress(bytes) is called as bytes are read."""
-    names = expand(paths)
-    for name in names:  # before any work: a wrong name is a mistake of the command line
-        if name != "-":
-            os.close(LogFile(name, None).open())
-    return Logs(names, follow, merge, progress)
+    return Logs(checked(expand(paths)), follow, merge, progress)

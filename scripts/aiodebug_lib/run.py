@@ -76,6 +76,9 @@ def main(args):
     if program is None:
         print("aiodebug: %s: there is no such program" % args.program, file=sys.stderr)
         return 127
+    if any(c in shim for c in ": \t\n"):
+        raise Failure("%s: the loader takes no path with a colon or white space in LD_PRELOAD: install the shim elsewhere"
+                      % shim)
     complaint = cannot_watch(program, shim)
     if complaint:
         raise Failure(complaint)

@@ -27,6 +27,7 @@ expected=$(sort <<< "$expected
 ./usr/bin/aiodebug
 ./usr/share/bash-completion/completions/aiodebug
 ./usr/share/man/man1/aiodebug.1
+./usr/share/man/man7/libaiodebug.7
 ./usr/share/zsh/site-functions/_aiodebug
 $(sed 's,^,./usr/share/aiodebug/,' <<< "$scripts")")
 same "the files" "$expected" "$(files "$scratch/dest")"
@@ -51,8 +52,9 @@ cp -r "$prefix" "$scratch/moved"
 same "aiodebug finds the shim, moved" "LD_PRELOAD=$scratch/moved/lib/libaiodebug.so" \
     "$(cd / && "$scratch/moved/bin/aiodebug" run --dry-run -- true | grep -o "LD_PRELOAD=[^ ]*")"
 rm -rf "$scratch/moved"
-check "the man page names every option" bash -c \
-    "grep -q fail '$prefix/share/man/man1/aiodebug.1' && grep -q 'slow.*callback' '$prefix/share/man/man1/aiodebug.1'"
+check "man pages: the command's options, the shim's variables" bash -c \
+    'grep -q "^.fB.-.-fail" "$1/man1/aiodebug.1" && grep -q "slow.*callback" "$1/man1/aiodebug.1" &&
+    grep -q "^.BR AIODEBUG_LOG " "$1/man7/libaiodebug.7" && grep -q "^.BR loop.-hang " "$1/man7/libaiodebug.7"' - "$prefix/share/man"
 
 cat > "$scratch/program.c" <<'C'
 #include <aiort.h>

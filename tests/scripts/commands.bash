@@ -37,6 +37,10 @@ same "gzip of several members" "$want" "$("$aiodebug" summary members.gz)"
 same "standard input" "$want" "$("$aiodebug" summary - < all.jsonl)"
 same "standard input, unnamed" "$want" "$("$aiodebug" summary < all.jsonl)"
 same "a pipe" "$want" "$(cat all.jsonl | "$aiodebug" summary -)"
+mkfifo fifo
+cat all.jsonl > fifo &
+same "a named pipe" "$want" "$("$aiodebug" summary fifo | grep -v log)"
+same "a process's output" "$want" "$("$aiodebug" summary <(cat all.jsonl))"
 table() { sed -n '/^check/,/^$/p' <<< "$1"; }
 same "a pattern, unexpanded" "$(table "$want")" "$(table "$("$aiodebug" summary 'part.a?')")"
 

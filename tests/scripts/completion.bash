@@ -19,14 +19,20 @@ done
 
 # ---- the man page: every option of every subcommand, and no complaint of groff's
 
-"$aiodebug" --manpage "$shim" > aiodebug.1
+"$aiodebug" --manpage 1 "$shim" > aiodebug.1
+"$aiodebug" --manpage 7 "$shim" > libaiodebug.7
 for command in $commands; do
     sed 's/\\//g' aiodebug.1 | sed "1,/^\.SH AIODEBUG ${command^^}$/d; /^\.SH/,\$d" > section
     for option in $("$aiodebug" "$command" --help | grep -oE '^  (-[a-z], )?--[a-z-]+' | grep -oE -- '--[a-z-]+'); do
         [ "$option" = --help ] || check "aiodebug.1: $command $option" grep -q -- "fB$option" section
     done
 done
-! have groff || same "aiodebug.1: groff has no complaint" "" "$(groff -man -ww -Tutf8 aiodebug.1 2>&1 > /dev/null)"
+same "libaiodebug.7 has every variable and every check" \
+    "$("$aiodebug" env --names --shim "$shim"; "$aiodebug" checks --names --shim "$shim")" \
+    "$(sed -n 's/^\.BR \([^ ]*\) " (".*/\1/p' libaiodebug.7 | sed 's/\\//g')"
+for page in aiodebug.1 libaiodebug.7; do
+    ! have groff || same "$page: groff has no complaint" "" "$(groff -man -ww -Tutf8 "$page" 2>&1 > /dev/null)"
+done
 
 # ---- the tables: the shim's own
 

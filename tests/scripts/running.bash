@@ -81,5 +81,8 @@ if chown 65534 setuid 2> /dev/null && chmod u+sx setuid && [ -u setuid ]; then
 else
     echo "skipped: only root can make a program somebody else's"
 fi
+mkdir "a b"
+cp "$shim" "a b"
+golden run-odd-path 2 "$aiodebug" run --shim "a b/libaiodebug.so" -- true
 golden run-no-shim 2 "$aiodebug" run --shim ./nowhere.so -- true
 cd ..
