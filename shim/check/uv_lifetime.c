@@ -33,6 +33,21 @@ static void add_subject(aiodebug_record_t *r, const aiodebug_uv_subject_t *subje
     }
 }
 
+/* The callback that runs. A compiler turns its last call, of free() say, into a jump, and then no
+ * frame of it is in the stack any more. */
+static void add_callback(aiodebug_record_t *r)
+{
+    char repr[REPR_SIZE];
+    const aiodebug_uv_call_t *call = aiodebug_uv_self.call;
+    if (!call || (uintptr_t)call < (uintptr_t)__builtin_frame_address(0) || call->self != call ||
+        call->flags & AIODEBUG_UV_INTERNAL) {
+        return; /* none, or longjmp() left it behind */
+    }
+    aiodebug_uv_subject_t subject = {call->object, call->cb,    call->created,
+                                     call->type,   call->flags, call->slot};
+    aiodebug_record_context(r, "callback", "%s", aiodebug_uv_repr(&subject, repr, sizeof repr));
+}
+
 static void add_loop(aiodebug_record_t *r, const aiodebug_uv_loop_t *loop)
 {
     char repr[REPR_SIZE];
@@ -98,6 +113,7 @@ void aiodebug_uv_memory_freed(uint32_t number, const void *object, const void *b
     if (closing) {
         aiodebug_record_stack(r, AIODEBUG_ROLE_CLOSED, record->closed, NULL);
     }
+    add_callback(r);
     aiodebug_record_stack(r, AIODEBUG_ROLE_FREED, aiodebug_stack_capture(), NULL);
     add_loop(r, record->loop);
     aiodebug_record_submit(r);
@@ -121,6 +137,7 @@ void aiodebug_check_uv_reinitialized(const aiodebug_uv_record_t *record, const c
     add_subject(r, &subject);
     aiodebug_record_context(r, "function", "%s()", function);
     aiodebug_record_stack(r, AIODEBUG_ROLE_CLOSED, record->closed, NULL);
+    add_callback(r);
     aiodebug_record_stack(r, AIODEBUG_ROLE_CALL, aiodebug_stack_capture(),
                           "Initialised again at (most recent call last):");
     add_loop(r, record->loop);
@@ -132,6 +149,7 @@ static void after_close(aiodebug_record_t *r, const aiodebug_uv_subject_t *subje
 {
     add_subject(r, subject);
     aiodebug_record_context(r, "function", "%s()", function);
+    add_callback(r);
     aiodebug_record_stack(r, AIODEBUG_ROLE_CLOSED, closed, NULL);
     aiodebug_record_stack(r, AIODEBUG_ROLE_CALL, aiodebug_stack_capture(), NULL);
     if (aiodebug_uv_self.run) {
@@ -170,6 +188,7 @@ void aiodebug_check_uv_reused(const aiodebug_uv_record_t *record, const char *fu
     aiodebug_record_message(r, "Request was submitted again before its callback ran!");
     add_subject(r, &subject);
     aiodebug_record_context(r, "function", "%s()", function);
+    add_callback(r);
     aiodebug_record_stack(r, AIODEBUG_ROLE_CALL, aiodebug_stack_capture(),
                           "Submitted again at (most recent call last):");
     add_loop(r, record->loop);

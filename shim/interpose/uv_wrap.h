@@ -113,6 +113,7 @@ static inline void aiodebug_uv_call_begin(aiodebug_uv_call_t *call, const void *
         outer = NULL; /* longjmp() left it */
     }
     call->outer = outer;
+    call->self = call;
     call->inside = self->inside;
     /* Without a run that was seen to start nothing is known of the thread's last callback. */
     call->start =

@@ -126,6 +126,7 @@ enum { AIODEBUG_UV_DEAREST = 3 };
 /* A callback of the program's that runs; on its trampoline's stack. */
 typedef struct aiodebug_uv_call {
     const struct aiodebug_uv_call *outer; /* for its address only: it may be gone */
+    const struct aiodebug_uv_call *self;  /* this, while it is not gone */
     uintptr_t inside;                     /* the thread's, to be put back */
     uint64_t start;                       /* ticks */
     uint64_t excused;                     /* the thread's at the start */
