@@ -69,4 +69,13 @@ for source in "$here"/*.c; do
     same "$name: the same under it" "$(cat "$name.plain")" "$(cat "$name.with")"
     same "$name: its records" "$(setting log | sort)" "$(slugs)"
 done
+
+# The table says of each trap where it is tested: those programs exist, and each of these is in it.
+mapfile -t named < <(grep -oE '`(traps/)?[a-z_]+\.cc?`' "$ROOT/tests/uv/TRAPS.md" | tr -d '`' | sort -u)
+for program in "${named[@]}"; do
+    check "TRAPS.md: $program exists" test -e "$ROOT/tests/uv/$program"
+done
+same "TRAPS.md names each trap's program" "$(cd "$ROOT/tests/uv" && echo traps/*.c)" \
+    "$(printf '%s\n' "${named[@]}" | grep '^traps/' | tr '\n' ' ' | sed 's/ $//')"
+same "TRAPS.md has a row for each of the thirty" "$(seq 30)" "$(sed -nE 's/^\| ([0-9]+) \|.*/\1/p' "$ROOT/tests/uv/TRAPS.md")"
 finish
