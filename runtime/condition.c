@@ -69,7 +69,7 @@ static int reacquire(aiort_condition_t *condition, const aiort_site_t *site, int
         error = aiort__take_error(again);
         err = again;
         if (again != UV_ECANCELED) {
-            break; /* the task is being destroyed, or there is no memory: without the lock */
+            break; /* the task is being destroyed: without the lock */
         }
     }
     if (error) {

@@ -2,9 +2,9 @@
 /*
  * gather(): one future for many.
  *
- * It holds a reference on each child, and a done callback at each, which it takes back when it
- * goes; the children hold nothing. So a gathering future that nobody keeps goes at once, and the
- * children run on.
+ * It holds a reference on each child, and a done callback at each. Until all of them are done, or
+ * the loop is closed, it holds itself, as asyncio's is held by its children: one that nobody keeps
+ * still ends, and says so when nobody has looked at its error.
  */
 #include "combine.h"
 #include "graph.h"
@@ -18,8 +18,9 @@ typedef struct {
     aiort__special_t special;
     size_t n, finished;
     bool return_errors, cancel_requested;
-    bool cancelling;           /* its children are being cancelled */
-    aiort_outcome_t *outcomes; /* made at the end, behind the children */
+    bool cancelling;            /* its children are being cancelled */
+    aiort__attached_t attached; /* while it holds itself */
+    aiort_outcome_t *outcomes;  /* made at the end, behind the children */
     child_t children[];
 } gathering_t;
 
@@ -59,15 +60,14 @@ static void give_outcomes(gathering_t *all)
     aiort__future_finish(&all->special.future, all->outcomes);
 }
 
-static int on_child(aiort_future_t *child, void *arg)
+static void child_done(gathering_t *all, aiort_future_t *child)
 {
-    gathering_t *all = arg;
     aiort_future_t *future = &all->special.future;
 
     all->finished++;
     if (future->object.state != AIORT_PENDING) {
         look_at(child);
-        return 0;
+        return;
     }
     /* As asyncio's, a child's cancellation is an error here: the future is not cancelled by it. */
     if (has_failed(child) && !all->return_errors) {
@@ -81,6 +81,27 @@ static int on_child(aiort_future_t *child, void *arg)
         } else {
             give_outcomes(all);
         }
+    }
+}
+
+static void let_go(gathering_t *all)
+{
+    aiort__detach(all->special.future.object.loop, &all->attached);
+    aiort__unref(&all->special.future.object);
+}
+
+static void on_close(aiort__attached_t *attached)
+{
+    let_go((gathering_t *)((char *)attached - offsetof(gathering_t, attached)));
+}
+
+static int on_child(aiort_future_t *child, void *arg)
+{
+    gathering_t *all = arg;
+
+    child_done(all, child);
+    if (all->finished == all->n) {
+        let_go(all);
     }
     return 0;
 }
@@ -132,6 +153,22 @@ static void destroy(aiort_future_t *future)
     }
 }
 
+/* Those that are done already, or started at once and are done by now, need no turn of the loop. */
+static void begin(gathering_t *all)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        if (!all->children[i].watch) {
+            child_done(all, all->children[i].future);
+        }
+    }
+    if (all->n == 0) {
+        aiort__future_finish(&all->special.future, all->outcomes);
+    } else if (all->finished < all->n) {
+        aiort__ref(&all->special.future.object);
+        aiort__attach(all->special.future.object.loop, &all->attached, on_close);
+    }
+}
+
 /* The futures' references are taken over. */
 static gathering_t *gathering_new(aiort_loop_t *loop, aiort_future_t **futures, size_t n, int flags)
 {
@@ -150,15 +187,16 @@ static gathering_t *gathering_new(aiort_loop_t *loop, aiort_future_t **futures, 
         all->children[i].future = futures[i];
     }
     for (size_t i = 0; i < n; i++) {
+        if (futures[i]->object.state != AIORT_PENDING) {
+            continue;
+        }
         all->children[i].watch = aiort__watch(futures[i], &own_site, on_child, all);
         if (!all->children[i].watch) {
             aiort__unref(&all->special.future.object);
             return aiort__fail_null(UV_ENOMEM);
         }
     }
-    if (n == 0) {
-        aiort__future_finish(&all->special.future, all->outcomes);
-    }
+    begin(all);
     return all;
 }
 

@@ -15,7 +15,7 @@
 
 typedef struct waiter {
     struct waiter *previous, *next;
-    aiort_future_t *future; /* with a reference */
+    aiort_future_t future;
     bool listed;
 } waiter_t;
 
@@ -72,7 +72,7 @@ static void delist(waiters_t *list, waiter_t *waiter)
 static bool wake(waiters_t *list)
 {
     while (list->first) {
-        aiort_future_t *future = list->first->future;
+        aiort_future_t *future = &list->first->future;
         delist(list, list->first);
         if (future->object.state == AIORT_PENDING) {
             aiort__future_finish(future, NULL);
@@ -111,15 +111,12 @@ static int wait(aiort_queue_t *queue, waiters_t *list, const aiort_site_t *site,
     if (aiort__scope_adopt(&queue->base, task->future.object.loop)) {
         return other_loop(queue);
     }
-    waiter.future = aiort__future_new(task->future.object.loop);
-    if (!waiter.future) {
-        return UV_ENOMEM;
-    }
+    aiort__local_future(&waiter.future, task->future.object.loop);
     enlist(list, &waiter);
-    int err = aiort__await_future(task, site, waiter.future, NULL);
+    int err = aiort__await_future(task, site, &waiter.future, NULL);
     delist(list, &waiter);
-    *woken = waiter.future->object.state == AIORT_FINISHED;
-    aiort__unref(&waiter.future->object);
+    *woken = waiter.future.object.state == AIORT_FINISHED;
+    aiort__local_future_end(&waiter.future);
     return err;
 }
 

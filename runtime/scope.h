@@ -41,6 +41,25 @@ static inline int aiort__scope_check(const aiort__extended_t *scope, const char 
     return err ? aiort__fail(err) : 0;
 }
 
+/*
+ * A future in the frame that waits for it, which nobody else gets to keep: waiting needs no memory, so
+ * that a lock can always be taken again. It ends where the frame does.
+ */
+static inline void aiort__local_future(aiort_future_t *future, aiort_loop_t *loop)
+{
+    aiort__future_init(future, loop, AIORT_KIND_FUTURE, 0);
+    aiort__created(&future->object);
+}
+
+static inline void aiort__local_future_end(aiort_future_t *future)
+{
+    if (AIORT__UNLIKELY(future->object.trace != 0) && aiort__seam(AIORT__SEAM_DESTROYED)) {
+        aiort_instrument_destroyed(AIORT_KIND_FUTURE, future);
+    }
+    aiort__future_drop(future);
+    aiort__loop_release(future->object.loop);
+}
+
 static inline void aiort__scope_free(aiort__extended_t *scope)
 {
     aiort_loop_t *loop = scope->object.loop;

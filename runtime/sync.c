@@ -86,15 +86,12 @@ int aiort__sync_wait(aiort__sync_t *sync, const aiort_site_t *site, bool *woken)
     if (aiort__scope_adopt(&sync->base, task->future.object.loop)) {
         return other_loop(sync);
     }
-    waiter.future = aiort__future_new(task->future.object.loop);
-    if (!waiter.future) {
-        return UV_ENOMEM;
-    }
+    aiort__local_future(&waiter.future, task->future.object.loop);
     enlist(sync, &waiter);
-    int err = aiort__await_future(task, site, waiter.future, NULL);
+    int err = aiort__await_future(task, site, &waiter.future, NULL);
     delist(sync, &waiter);
-    *woken = waiter.future->object.state == AIORT_FINISHED;
-    aiort__unref(&waiter.future->object);
+    *woken = waiter.future.object.state == AIORT_FINISHED;
+    aiort__local_future_end(&waiter.future);
     return err;
 }
 
@@ -103,8 +100,8 @@ size_t aiort__sync_wake(aiort__sync_t *sync, size_t n)
     size_t woken = 0;
 
     for (aiort__waiter_t *waiter = sync->first; waiter && woken < n; waiter = waiter->next) {
-        if (waiter->future->object.state == AIORT_PENDING) {
-            aiort__future_finish(waiter->future, NULL);
+        if (waiter->future.object.state == AIORT_PENDING) {
+            aiort__future_finish(&waiter->future, NULL);
             woken++;
         }
     }
@@ -113,15 +110,15 @@ size_t aiort__sync_wake(aiort__sync_t *sync, size_t n)
 
 void aiort__sync_wake_first(aiort__sync_t *sync)
 {
-    if (sync->first && sync->first->future->object.state == AIORT_PENDING) {
-        aiort__future_finish(sync->first->future, NULL);
+    if (sync->first && sync->first->future.object.state == AIORT_PENDING) {
+        aiort__future_finish(&sync->first->future, NULL);
     }
 }
 
 bool aiort__sync_awaited(const aiort__sync_t *sync)
 {
     for (const aiort__waiter_t *waiter = sync->first; waiter; waiter = waiter->next) {
-        if (waiter->future->object.state != AIORT_CANCELLED) {
+        if (waiter->future.object.state != AIORT_CANCELLED) {
             return true;
         }
     }

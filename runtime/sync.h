@@ -14,7 +14,7 @@
 
 typedef struct aiort__waiter {
     struct aiort__waiter *previous, *next;
-    aiort_future_t *future; /* with a reference */
+    aiort_future_t future;
 } aiort__waiter_t;
 
 typedef struct {

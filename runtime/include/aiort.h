@@ -695,8 +695,8 @@ enum { AIORT_RETURN_ERRORS = 1 };
  * which lives as long as the future. The first error becomes its own error at once, and the others
  * run on; what they fail with after that is not reported. With AIORT_RETURN_ERRORS errors are
  * outcomes as results are. Cancelling it cancels them all. A coroutine that occurs twice is run
- * once. Coroutines are taken over, also on failure. Keep the reference until it is done: without
- * it they go on by themselves. NULL: AIORT_ENOLOOP (none of them has a loop and none runs),
+ * once. Coroutines are taken over, also on failure. It lives until all are done, also when nobody
+ * keeps it; an error that nobody has looked at is reported then. NULL: AIORT_ENOLOOP (none of them has a loop and none runs),
  * AIORT_EOTHERLOOP, AIORT_EBADAWAIT, UV_ENOMEM. never suspends. asyncio: gather()
  */
 #define aiort_gather(awaitables, n, flags)                                                         \

@@ -560,8 +560,52 @@ TEST(gather_repr)
 
     assert_string_equal(repr(all), "<_GatheringFuture pending>");
     assert_contains(repr(children.future[0]), "cb=[gather.<locals>._done_callback()]");
+    aiort_unref(all); /* until they are done it holds itself */
+    assert_contains(repr(children.future[0]), "cb=[gather.<locals>._done_callback()]");
+    drop_children(&children);
+}
+
+static int give_up(aiort_future_t *future, void *arg)
+{
+    (void)future;
+    (void)arg;
+    return 0;
+}
+
+/* One that nobody keeps ends all the same, and says so when nobody has looked at its error. */
+TEST(abandoned_gathering)
+{
+    children_t children = new_children(2);
+    reports_t reports;
+
+    record(children.loop, &reports);
+    aiort_unref(gather(&children, 0, 0));
+    assert_ok(aiort_future_set_error(children.future[0], UV_ERANGE, "lost"));
+    run_loop(children.loop);
+    assert_int_equal(reports.calls, 0);
+    assert_ok(aiort_future_set_error(children.future[1], UV_EIO, "this one too"));
+    run_loop(children.loop);
+    assert_int_equal(reports.calls, 1);
+    assert_string_equal(reports.message, "_GatheringFuture exception was never retrieved");
+    assert_int_equal(reports.code, UV_ERANGE);
+    drop_children(&children);
+}
+
+/* Of those that are done already no callback is needed. */
+TEST(all_done_already)
+{
+    children_t children = new_children(2);
+    void *result = NULL;
+
+    assert_ok(aiort_future_set_result(children.future[0], PTR(1)));
+    assert_ok(aiort_future_set_error(children.future[1], UV_ERANGE, "second"));
+    aiort_future_t *all = gather(&children, AIORT_RETURN_ERRORS, 0);
+    assert_true(aiort_future_done(all));
+    assert_ok(aiort_future_result(all, &result));
+    assert_int_equal(((aiort_outcome_t *)result)[0].code, 0);
+    assert_int_equal(((aiort_outcome_t *)result)[1].code, UV_ERANGE);
+    assert_ok(aiort_future_add_done_callback(all, give_up, NULL));
     aiort_unref(all);
-    assert_string_equal(repr(children.future[0]), "<Future pending>");
     drop_children(&children);
 }
 

@@ -101,6 +101,52 @@ static int with_locks(void)
     return err;
 }
 
+static int through_barrier(void *barrier, void **result)
+{
+    (void)result;
+    int err = aiort_barrier_wait((aiort_barrier_t *)barrier);
+    return err < 0 ? err : 0;
+}
+
+/* Three rounds of three: however memory fails, nobody is left inside and the lock is free. */
+static int with_barrier(void)
+{
+    aiort_barrier_t *barrier = aiort_barrier_new(3);
+    aiort_task_t *tasks[9] = {NULL};
+    int err = barrier ? 0 : aiort_last_error(), made = 0;
+    char repr[128];
+
+    while (!err && made < 9) {
+        aiort_coroutine_t *coroutine = AIORT_CORO(through_barrier, barrier);
+        tasks[made] = coroutine ? aiort_create_task(coroutine) : NULL;
+        err = tasks[made] ? 0 : aiort_last_error();
+        made += !err;
+    }
+    for (int i = 0; i < made; i++) {
+        if (made % 3 && i == made - made % 3) /* these would wait for ever */
+            for (int k = i; k < made; k++)
+                aiort_task_cancel(tasks[k], NULL);
+        int one = aiort_wait_for(tasks[i], 2, NULL);
+        assert_true(one == 0 || one == UV_ENOMEM || one == UV_ECANCELED || one == UV_ETIMEDOUT ||
+                    one == AIORT_EBROKEN);
+        if (one == UV_ENOMEM || one == UV_ETIMEDOUT) {
+            /* A task that had no stack never came: the others of its round are let go. */
+            err = UV_ENOMEM;
+            (void)aiort_barrier_abort(barrier);
+        }
+    }
+    for (int i = 0; i < made; i++) {
+        (void)aiort_await(tasks[i], NULL);
+        aiort_unref(tasks[i]);
+    }
+    if (barrier && !err) {
+        aiort_repr(barrier, repr, sizeof repr);
+        assert_contains(repr, "[filling, waiters:0/3]");
+    }
+    aiort_unref(barrier);
+    return err;
+}
+
 static int work(void *arg, void **result)
 {
     (void)result;
@@ -182,6 +228,11 @@ TEST_WITHIN(60, wait_for_not_at_all)
 TEST_WITHIN(60, locks)
 {
     refuse_each(with_locks, 0);
+}
+
+TEST_WITHIN(60, barrier)
+{
+    refuse_each(with_barrier, 0);
 }
 
 TEST_WITHIN(60, threads)
