@@ -21,6 +21,7 @@ from .report_words import CHECKS, FAMILIES, LEAKS, MARKS, ROW_OF, ROWS, family, 
 VERSION = 1
 GROUPS_MAX = 20000  # beyond: one more group of each check takes the rest
 DETAILED = 400  # groups with stacks on the page, the gravest
+FRAMES_MAX = 20000  # on the page, more or less
 LISTED = 3000  # groups on the page at all
 OTHER_PLACES = "(other places)"
 SAMPLES = 5  # of messages and objects in a group
@@ -72,6 +73,10 @@ def keep_unlike(kept, text):
     plain = NUMBERS.sub("0", text)
     if all(NUMBERS.sub("0", k) != plain for k in kept):
         kept.append(text)
+
+
+def same_trace(a, b):
+    return a is b or a.stacks == b.stacks and a.errors == b.errors and a.hint == b.hint
 
 
 def earliest(a, b):
@@ -144,6 +149,8 @@ class Group:
             if record.object and record.object.repr:
                 keep_unlike(self.objects, record.object.repr)
         trace = record.trace
+        if record.repeats is not None:  # it may have come from another process, and is then equal but not the same
+            trace = next((t for t in self.traces if same_trace(t, trace)), trace)
         if trace in self.traces:
             self.traces[trace] += 1
         elif len(self.traces) < TRACES_KEPT:
@@ -171,9 +178,8 @@ class Group:
         for text in other.objects:
             if len(self.objects) < SAMPLES:
                 keep_unlike(self.objects, text)
-        ours = {(t.stacks, t.errors, t.hint): t for t in self.traces}
         for trace, n in other.traces.items():
-            known = ours.get((trace.stacks, trace.errors, trace.hint))
+            known = next((t for t in self.traces if same_trace(t, trace)), None)
             if known is not None:
                 self.traces[known] += n
             elif len(self.traces) < TRACES_KEPT:
@@ -188,10 +194,30 @@ class Group:
         return (LEVEL_RANK.get(self.level, 2), self.blocked, self.weight)
 
 
+class Origin:
+    """The stacks of a mistake that the shim takes for the same. Its hash is computed once, since each record asks."""
+
+    __slots__ = ("frames", "hash")
+
+    def __init__(self, frames):
+        self.frames = frames
+        self.hash = hash(frames)
+
+    def __hash__(self):
+        return self.hash
+
+    def __eq__(self, other):
+        return self is other or self.hash == other.hash and self.frames == other.frames
+
+    def __reduce__(self):
+        return Origin, (self.frames,)
+
+
 class Collector:
     def __init__(self, sources=None):
         self.sources = sources or Sources(enabled=False)
         self.groups, self.order = {}, []
+        self.repeats = []  # records that count others
         self.hangs = {}  # thread -> (when it began, group, number of its duration there) of the hang told last
         self.told = {}  # what the shim takes for one mistake -> the group it was last put in
         self.sampler = Sampler()
@@ -204,12 +230,6 @@ class Collector:
     # ------------------------------------------------------------------------------------------- each record
 
     def group_of(self, record):
-        told = self.same_mistake(record)
-        if record.repeats is not None:
-            # It has fewer stacks than those that it counts, so its own place may be another.
-            number = self.told.get(told)
-            if number is not None:
-                return number
         place = model.place(record)
         if record.check == "slow-iteration":
             dearest = dearest_frame(record)
@@ -228,8 +248,6 @@ class Collector:
             group = Group(record, place, record.program)
             group.frame = self.place_frame(record, place)
             self.order.append(group)
-        if record.repeats is None and len(self.told) < 4 * GROUPS_MAX:
-            self.told[told] = number
         return number
 
     def hang_again(self, record, process):
@@ -245,9 +263,11 @@ class Collector:
     def same_mistake(record):
         """What the shim goes by when it counts repeats: the check and where the object came from."""
         memo = record.trace.memo
-        if "told" not in memo:
-            memo["told"] = tuple(s for s in record.trace.stacks if s.role in ("created", "call"))[:4]
-        return (record.check, record.program, record.pid, tuple(s.frames for s in memo["told"]))
+        origin = memo.get("origin")
+        if origin is None:
+            origin = memo["origin"] = Origin(tuple(s.frames for s in record.trace.stacks
+                                                   if s.role in ("created", "call"))[:4])
+        return (record.check, record.program, record.pid, record.source, origin)
 
     @staticmethod
     def place_frame(record, place):
@@ -268,9 +288,24 @@ class Collector:
         self.records += 1
         if record.seconds is not None and not 0 <= record.seconds < BELIEVED:
             record.seconds = None
+        if record.repeats is not None:
+            # It has fewer stacks than those that it counts, so its own place may be another, and in a part of a log
+            # those may be in the part before: it is put in its place in the end.
+            if len(self.repeats) < GROUPS_MAX:
+                self.repeats.append(record)
+                return
+        self.put(record)
+
+    def put(self, record, number=None):
+        """number: of the group it belongs to, where that is known."""
         process = process_of(record)
         again = self.hang_again(record, process) if record.check == "loop-hang" else None
-        number = again[0] if again else self.group_of(record)
+        if again:
+            number = again[0]
+        elif number is None:
+            number = self.group_of(record)
+            if record.repeats is None and len(self.told) < 4 * GROUPS_MAX:
+                self.told[self.same_mistake(record)] = number
         group = self.order[number]
         sample = self.sampler.sample(record)
         blocked = sample.seconds if sample else 0.0
@@ -352,6 +387,7 @@ class Collector:
             tree.merge(theirs)
         for told, number in other.told.items():
             self.told.setdefault(told, numbers[number])
+        self.repeats += other.repeats
 
     def __getstate__(self):
         """What goes from one process to another: without sources and what only serves while records come in."""
@@ -362,13 +398,17 @@ class Collector:
     # ------------------------------------------------------------------------------------------------ the page
 
     def finish(self):
+        for record in self.repeats:
+            self.put(record, self.told.get(self.same_mistake(record)))
+        self.repeats = []
         frames = Frames(self.sources)
         order = sorted(range(len(self.order)), key=lambda n: self.order[n].gravity(), reverse=True)
         shown = order[:LISTED]
         numbers = {number: i for i, number in enumerate(shown)}
         lanes = self.timeline.choose_lanes()
         lane_numbers = {lane: i for i, lane in enumerate(lanes)}
-        groups = [self.group(self.order[n], i < DETAILED, frames, lane_numbers) for i, n in enumerate(shown)]
+        groups = [self.group(self.order[n], i < DETAILED and len(frames.rows) < FRAMES_MAX, frames, lane_numbers)
+                  for i, n in enumerate(shown)]
         several = len({p[0] for p in self.processes}) > 1
         return {
             "version": VERSION,

@@ -77,6 +77,7 @@ def main():
         check("damaged log", page_checks.damaged, browser, scratch, log)
         check("odd values", page_checks.odd_values, browser, scratch, records)
         check("options", page_checks.options, browser, scratch, log)
+        check("many places", page_checks.many_places, browser, scratch, records)
         check("large log", page_checks.large, browser, scratch, records)
         if package and speedscope:
             check("speedscope opens it", export_checks.speedscope_opens, browser, package, speedscope)

@@ -61,7 +61,7 @@ def stamp(seconds):
 
 def many(path, records, number, seed=1):
     """A log of `number` records, written as the shim writes them: those of a real run again and again, each at a
-    time of its own and with a duration of its own."""
+    time of its own and with a duration of its own; the counts of repeats come last."""
     random.seed(seed)
     templates = []
     for record in records:
@@ -88,6 +88,9 @@ def many(path, records, number, seed=1):
             if end is not None:
                 text += '"seconds":%.9g%s' % (seconds * random.lognormvariate(0, 1), end)
             file.write(text + "\n")
+        for record in records:  # what the shim says last
+            if " repeated " in record["message"]:
+                file.write(json.dumps({**record, "time": stamp(now)}, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
 # What a hostile log would like the page to take for markup, script or an address.
