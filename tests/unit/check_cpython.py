@@ -29,11 +29,13 @@ def table_rows(text, columns):
 def main():
     text = (HERE / "CPYTHON.md").read_text()
     cases = {path.name: set(CASE.findall(path.read_text())) for path in HERE.glob("test_*.c")}
+    tls = (HERE.parent / "tls" / "program.c").read_text()
+    cases["tests/tls"] = set(re.findall(r"^static int (\w+)\(pair_t \*pair\)$", tls, re.MULTILINE))
     wrong, mirrored, used, seen = [], {}, {}, {}
 
     for area, group, test, where in table_rows(text, 4):
         seen[area] = seen.get(area, 0) + 1
-        match = re.fullmatch(r"(test_\w+\.c): (\w+)", where)
+        match = re.fullmatch(r"(test_\w+\.c|tests/tls): (\w+)", where)
         if match:
             mirrored[area] = mirrored.get(area, 0) + 1
             used.setdefault(match.groups(), []).append(f"{group}.{test}")
