@@ -218,9 +218,9 @@ def read_text(line):
 # still says that two processes wrote the same, in whatever order the kernel let them).
 VIEWS = [
     lambda text: text,
-    lambda text: re.sub(r"\d+", "N", text),
-    lambda text: sorted(set(re.sub(r"\d+", "N", text).split("\n"))),
-    lambda text: sorted(re.sub(r"\d+", "N", text)),
+    lambda text: re.sub(r" *\d+", "N", text),
+    lambda text: sorted(set(re.sub(r" *\d+", "N", text).split("\n"))),
+    lambda text: sorted(re.sub(r" *\d+", "N", text)),
 ]
 # Tests that race with themselves, and from which view on they stand still: a count or an order hangs on how many
 # turns the loop makes in a time, the machine's memory is what it is; of fork_* two processes write to one descriptor, and
