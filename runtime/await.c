@@ -128,6 +128,10 @@ int aiort__await_future(aiort_task_t *task, const aiort_site_t *site, aiort_futu
     } else {
         may_stop(task);
         wait_for(task, site, future);
+        if (AIORT__UNLIKELY(future->object.kind == AIORT_KIND_TASK &&
+                            ((const aiort_task_t *)future)->waiter)) {
+            aiort__await_cycle(task);
+        }
         if (aiort__hooked(loop, AIORT__SEAM_AWAITED)) {
             aiort_instrument_awaited(task, future);
         }
@@ -222,7 +226,8 @@ int aiort_await_at(const aiort_site_t *site, aiort_awaitable_t *awaitable, void 
 
     if (AIORT__UNLIKELY(!task || !future || future->object.loop != loop ||
                         (future->object.kind != AIORT_KIND_FUTURE &&
-                         future->object.kind != AIORT_KIND_TASK) ||
+                         (future->object.kind != AIORT_KIND_TASK ||
+                          ((const aiort_task_t *)future)->waiter)) ||
                         future->object.state != AIORT_PENDING || future == &task->future ||
                         task->attention || aiort__hooked(loop, AIORT__SEAM_AWAITED))) {
         return await_other(site, awaitable, result);

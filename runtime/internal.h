@@ -744,6 +744,11 @@ AIORT__HIDDEN int aiort__await_future(aiort_task_t *task, const aiort_site_t *si
 AIORT__HIDDEN aiort_future_t *aiort__ensure_future(aiort_loop_t *loop,
                                                    aiort_awaitable_t *awaitable);
 
+/* ---- graph_cycle.c ---- */
+
+/* A task waits for another that waits itself: reports it when that leads back to it. */
+AIORT__HIDDEN AIORT__COLD void aiort__await_cycle(aiort_task_t *task);
+
 /* ---- scheduler.c ---- */
 
 /* Runs what is ready in this iteration, from the loop's own stack. */

@@ -342,6 +342,7 @@ static bool waits_for_task(const aiort_task_t *task)
 int aiort__task_cancel(aiort_task_t *task, const char *message)
 {
     aiort_loop_t *loop = task->future.object.loop;
+    const aiort_task_t *first = task;
     size_t steps = 0;
 
     if (task->future.object.state != AIORT_PENDING) {
@@ -349,7 +350,8 @@ int aiort__task_cancel(aiort_task_t *task, const char *message)
         return 0;
     }
     task->cancel_requests++;
-    while (waits_for_task(task) && steps++ < loop->ntasks) {
+    while (waits_for_task(task) && (aiort_task_t *)task->waiter != first &&
+           steps++ < loop->ntasks) {
         task = (aiort_task_t *)task->waiter;
         task->cancel_requests++;
     }

@@ -81,6 +81,25 @@ int run(void *arg, void **result)
     return aiort_await(AIORT_CORO(fetch, "url"), result);
 }
 """),
+    "await-cycle": ("""
+int child(void *arg, void **result)
+{
+    report_progress();
+    return aiort_await(arg, result);             /* the parent, which waits for this one */
+}
+
+int parent(void *arg, void **result)
+{
+    aiort_task_t *task = aiort_create_task(AIORT_CORO(child, aiort_current_task()));
+    return aiort_await(task, result);
+}
+""", """
+int child(void *arg, void **result)
+{
+    report_progress();
+    return 0;                                    /* what the parent has to know is the result */
+}
+"""),
     "coroutine-ignored-close": ("""
 int poll_forever(void *arg, void **result)
 {

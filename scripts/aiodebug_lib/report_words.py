@@ -30,6 +30,7 @@ CHECKS = {
     "future-exception-never-retrieved": ("task", "Futures failed and nobody asked for the error"),
     "callback-exception": ("task", "Callbacks returned errors that nobody receives"),
     "coroutine-never-awaited": ("task", "Coroutines were never awaited"),
+    "await-cycle": ("task", "Tasks waited for each other"),
     "coroutine-ignored-close": ("task", "Coroutines went on awaiting while being destroyed"),
     "invalid-state": ("task", "Futures were completed twice"),
     "pending-at-close": ("task", "Tasks were pending when their loop was closed"),

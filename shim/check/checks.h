@@ -48,6 +48,10 @@ typedef enum {
        "a coroutine object was dropped without ever having run",                                   \
        "the coroutine was created, but neither awaited nor made a task",                           \
        "await the coroutine, or give it to aiort_create_task()")                                   \
+    XX(AWAIT_CYCLE, "await-cycle", ERROR,                                                          \
+       "tasks wait for each other, so that none of them will ever go on",                          \
+       "a task awaits one that was waiting for it already, if by way of others",                   \
+       "let one of them go on without the other, or give its wait a timeout")                      \
     XX(COROUTINE_IGNORED_CLOSE, "coroutine-ignored-close", ERROR,                                  \
        "a coroutine that was being destroyed awaited again",                                       \
        "AIORT_ECLOSED from an await was treated like an error to retry",                           \

@@ -789,6 +789,34 @@ TEST(asyncio_utils_cycles)
     with_ring(see_cycle_text);
 }
 
+/* And the await that closes it is reported at once. */
+TEST(the_await_that_closes_a_cycle)
+{
+    aiort_loop_t *loop = new_loop();
+    reports_t reports;
+    char name[8];
+
+    record(loop, &reports);
+    for (int i = 0; i < 3; i++) {
+        ring[i] = start(loop, AIORT_CORO(wait_for_ring, PTR((i + 1) % 3)));
+        snprintf(name, sizeof name, "t%d", i);
+        assert_ok(aiort_task_set_name(ring[i], name));
+    }
+    run_once(loop);
+    assert_int_equal(reports.calls, 1);
+    assert_string_equal(reports.check, "await-cycle");
+    assert_string_equal(reports.message,
+                        "Tasks wait for each other in a cycle: t2 -> t0 -> t1 -> t2");
+    assert_ptr_equal(reports.task, ring[2]);
+    for (int i = 0; i < 3; i++)
+        aiort_task_cancel(ring[i], NULL);
+    for (int i = 0; i < 3; i++) {
+        assert_code(aiort_loop_run_until_complete(loop, ring[i], NULL), UV_ECANCELED);
+        aiort_unref(ring[i]);
+    }
+    drop_loop(loop);
+}
+
 /* Two cycles through one task, by a gather. */
 static int wait_for_two(void *arg, void **result)
 {
