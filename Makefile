@@ -362,6 +362,18 @@ CHECKS ?= $(PIECES)
 check: libs unit
 	@MAKE='$(MAKE)' scripts/check '$(abspath $(B)/check)' $(CHECKS)
 
+# The whole of the tests that can be run so, under each sanitizer and under Valgrind; .ci/run does a part.
+.PHONY: check-sanitize
+check-sanitize:
+	@$(MAKE) --no-print-directory check SANITIZE=address,undefined CHECKS="unit golden tls memory"
+	@$(MAKE) --no-print-directory check SANITIZE=thread CHECKS="unit golden"
+	@$(MAKE) --no-print-directory check-valgrind
+
+# Each case of the unit tests in a Valgrind of its own; VALGRIND_TESTS="test_queue test_lock": some.
+.PHONY: check-valgrind
+check-valgrind: $(UNIT_BIN) libs
+	@$(TEST_ENV) tests/unit/valgrind $(VALGRIND_TESTS)
+
 # The libraries as a user has them: make install into a private prefix.
 .PHONY: stage demo examples bench
 stage: libs
@@ -423,7 +435,8 @@ install: libs
 		scripts/aiodebug > '$(DESTDIR)$(BINDIR)/aiodebug' && chmod 755 '$(DESTDIR)$(BINDIR)/aiodebug'
 	$(Q)for file in $(SCRIPT_FILES); do \
 		install -D -m 644 "scripts/$$file" '$(DESTDIR)$(DATADIR)'/aiodebug/"$$file" || exit 1; done
-	$(Q)install -d '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man7'
+	$(Q)install -d '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man3' '$(DESTDIR)$(MANDIR)/man7'
+	$(Q)$(PYTHON) scripts/header-manpage runtime/include/aiort.h $(VERSION) > '$(DESTDIR)$(MANDIR)/man3/libaiort.3'
 	$(Q)$(PYTHON) scripts/aiodebug --manpage 1 '$(abspath $(B))/libaiodebug.so' > '$(DESTDIR)$(MANDIR)/man1/aiodebug.1'
 	$(Q)$(PYTHON) scripts/aiodebug --manpage 7 '$(abspath $(B))/libaiodebug.so' > '$(DESTDIR)$(MANDIR)/man7/libaiodebug.7'
 	$(Q)install -D -m 644 scripts/completion/aiodebug.bash '$(DESTDIR)$(DATADIR)/bash-completion/completions/aiodebug'
@@ -438,7 +451,8 @@ uninstall:
 		'$(DESTDIR)$(LIBDIR)/libaiort.so.$(VERSION)' '$(DESTDIR)$(LIBDIR)/libaiort.a' \
 		'$(DESTDIR)$(LIBDIR)/libaiodebug.so' '$(DESTDIR)$(LIBDIR)/pkgconfig/libaiort.pc' \
 		'$(DESTDIR)$(LIBDIR)/pkgconfig/libaiodebug.pc' '$(DESTDIR)$(BINDIR)/aiodebug' \
-		'$(DESTDIR)$(MANDIR)/man1/aiodebug.1' '$(DESTDIR)$(MANDIR)/man7/libaiodebug.7' \
+		'$(DESTDIR)$(MANDIR)/man1/aiodebug.1' '$(DESTDIR)$(MANDIR)/man3/libaiort.3' \
+		'$(DESTDIR)$(MANDIR)/man7/libaiodebug.7' \
 		'$(DESTDIR)$(DATADIR)/bash-completion/completions/aiodebug' \
 		'$(DESTDIR)$(DATADIR)/zsh/site-functions/_aiodebug'
 	rm -rf '$(DESTDIR)$(DATADIR)/aiodebug'

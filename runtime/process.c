@@ -44,10 +44,20 @@ static size_t process_repr(const void *self, char *buf, size_t size)
 
 /* ---- Life ---- */
 
+/* The streams are the process's own: whoever drops it has left nothing open. */
 static void destroy(void *self)
 {
     aiort_process_t *process = self;
 
+    if (process->in) {
+        aiort_stream_close(process->in);
+    }
+    if (process->out) {
+        aiort_stream_reader_close(process->out);
+    }
+    if (process->err) {
+        aiort_stream_reader_close(process->err);
+    }
     aiort_unref(process->in);
     aiort_unref(process->out);
     aiort_unref(process->err);
@@ -253,9 +263,6 @@ static int start(aiort_loop_t *loop, const char *file, char *const *argv,
     close_ends(ends, true);
     if (spawned) {
         err = err ? err : aiort__failf(spawned, "%s: %s", file, aiort_strerror(spawned));
-        if (process->in) {
-            aiort_stream_close(process->in);
-        }
         if (process->open) {
             process->ended = true;
             uv_close((uv_handle_t *)&process->uv, on_closed);
