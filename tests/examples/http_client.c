@@ -31,8 +31,7 @@ static int read_answer(page_t *page, aiort_stream_reader_t *reader)
         if (strncasecmp(text, "content-length:", 15) == 0)
             length = atol(text + 15);
     }
-    if (n >= 0)
-        n = aiort_stream_read_all(reader, &text); /* the server closes: we asked it to */
+    n = n < 0 ? n : aiort_stream_read_all(reader, &text); /* the server closes: we asked it to */
     if (n >= 0 && length >= 0 && n != length)
         return aiort_raise(UV_EPROTO, "%zd bytes of %ld", n, length);
     page->bytes = n > 0 ? (size_t)n : 0;
@@ -101,7 +100,7 @@ static int answer(void *arg, void **result)
 {
     aiort_stream_writer_t *writer = ((aiort_connection_t *)arg)->writer;
     const char *head;
-    char text[4096];
+    char text[4096]; /* enough for the pages we ask for */
     ssize_t n = aiort_stream_readuntil(((aiort_connection_t *)arg)->reader, "\r\n\r\n", 4, &head);
     int size = n > 5 ? atoi(head + 5) : 0;
     int err = n < 0 ? (int)n : strncmp(head, "GET /slow", 9) == 0 ? aiort_sleep(5) : 0;
