@@ -2,6 +2,7 @@
 """Runs a program under libaiodebug.so: with its own terminal, its signals and its exit status; the log goes to a
 file, and what was reported is said in short at the end."""
 
+import errno
 import os
 import resource
 import signal
@@ -26,7 +27,8 @@ lists them). Children of the program are watched too, and write into the same lo
 a signal's included; 1 when it is 0 and a check of --fail-on was reported; 2 when the program cannot be watched
 (it is static, set-user-id, or of another kind than the shim), 127 and 126 when it is not there or cannot be run."""
 
-FORWARDED = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH", "SIGCONT")
+TYPED = ("SIGINT", "SIGQUIT")  # at the terminal, where they reach the program by themselves
+FORWARDED = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM")
 
 
 def add_arguments(parser):
@@ -181,35 +183,20 @@ def execute(program, command, environment):
             except ProcessLookupError:
                 pass
 
-    before = {}
-    for name in ("SIGINT", "SIGQUIT") + FORWARDED:
-        number = getattr(signal, name)
-        before[number] = signal.getsignal(number)
-        if before[number] != signal.SIG_IGN and name not in ("SIGINT", "SIGQUIT", "SIGWINCH", "SIGCONT"):
-            signal.signal(number, forward)
+    # Blocked until each of the two has its handlers: none may hit us in between.
+    numbers = {getattr(signal, name) for name in TYPED + FORWARDED}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    before = {number: signal.getsignal(number) for number in numbers}
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
-        try:
-            for number, handler in before.items():
-                if handler != signal.SIG_IGN:
-                    signal.signal(number, signal.SIG_DFL)
-            for name in ("SIGPIPE", "SIGXFSZ"):  # which Python ignores
-                signal.signal(getattr(signal, name), signal.SIG_DFL)
-            os.execve(program, command, environment)
-        except OSError as error:
-            if error.errno == 8:  # no format that the kernel knows: a script without #!, run as a shell would
-                try:
-                    os.execve("/bin/sh", ["sh", program] + command[1:], environment)
-                except OSError:
-                    pass
-            os.write(2, ("aiodebug: %s: %s\n" % (program, error.strerror)).encode("utf-8", "backslashreplace"))
-            os._exit(126)
-        finally:
-            os._exit(126)
-    for name in ("SIGINT", "SIGQUIT"):
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
+        become(program, command, environment, before, mask)
+    for name in TYPED + FORWARDED:
+        number = getattr(signal, name)
+        if before[number] != signal.SIG_IGN:
+            signal.signal(number, signal.SIG_IGN if name in TYPED else forward)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     while True:
         try:
             _, code = os.waitpid(pid, 0)
@@ -219,6 +206,27 @@ def execute(program, command, environment):
     for number, handler in before.items():
         signal.signal(number, handler if handler is not None else signal.SIG_DFL)
     return code
+
+
+def become(program, command, environment, handlers, mask):
+    """In the child: the program, with the signals as we had them. Does not return."""
+    try:
+        for number, handler in handlers.items():
+            if handler != signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        for name in ("SIGPIPE", "SIGXFSZ"):  # which Python ignores
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        try:
+            os.execve(program, command, environment)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            os.execve("/bin/sh", ["sh", program] + command[1:], environment)  # no #!: as a shell would
+    except OSError as error:
+        os.write(2, ("aiodebug: %s: %s\n" % (program, error.strerror)).encode("utf-8", "backslashreplace"))
+    finally:
+        os._exit(126)
 
 
 def conclude(args, settings, fail_on, code, started, took):
