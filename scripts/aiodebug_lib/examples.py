@@ -84,8 +84,8 @@ int run(void *arg, void **result)
     "await-cycle": ("""
 int child(void *arg, void **result)
 {
-    report_progress();
-    return aiort_await(arg, result);             /* the parent, which waits for this one */
+    save(arg);
+    return aiort_await((aiort_task_t *)arg, result);   /* the parent, which waits for this one */
 }
 
 int parent(void *arg, void **result)
@@ -96,7 +96,7 @@ int parent(void *arg, void **result)
 """, """
 int child(void *arg, void **result)
 {
-    report_progress();
+    save(arg);
     return 0;                                    /* what the parent has to know is the result */
 }
 """),
