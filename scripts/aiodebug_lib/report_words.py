@@ -33,7 +33,6 @@ CHECKS = {
     "await-cycle": ("task", "Tasks waited for each other"),
     "coroutine-ignored-close": ("task", "Coroutines went on awaiting while being destroyed"),
     "invalid-state": ("task", "Futures were completed twice"),
-    "await-cycle": ("task", "Tasks wait for each other"),
     "pending-at-close": ("task", "Tasks were pending when their loop was closed"),
     "unclosed-loop": ("handle", "Event loops were left unclosed"),
     "unclosed-transport": ("handle", "Transports were left open"),
