@@ -252,8 +252,11 @@ static bool grow(left_t *left)
 static void gather(aiodebug_uv_record_t *record, void *arg)
 {
     left_t *left = arg;
-    if ((left->loop && record->loop != left->loop) || record->flags & AIODEBUG_UV_INTERNAL ||
-        record->flags & AIODEBUG_UV_HALF || (left->used * 2 >= left->size && !grow(left))) {
+    /* That its memory was freed has been said; a busy loop still has it. */
+    unsigned unwanted =
+        AIODEBUG_UV_INTERNAL | AIODEBUG_UV_HALF | (left->loop ? 0u : (unsigned)AIODEBUG_UV_FREED);
+    if ((left->loop && record->loop != left->loop) || record->flags & unwanted ||
+        (left->used * 2 >= left->size && !grow(left))) {
         return;
     }
     aiodebug_uv_subject_t subject = aiodebug_uv_subject(record);

@@ -4,6 +4,7 @@
  * uv_close(), which only begins the closing; the loop writes into it when it finishes.
  *
  * @expect handle-destroyed-active created closed freed
+ * @env AIODEBUG_RESOURCE=1
  */
 #include "program.h"
 

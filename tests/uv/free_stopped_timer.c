@@ -4,6 +4,7 @@
  * It is still in the loop's queue, since only uv_close() takes a handle out of it.
  *
  * @expect handle-destroyed-active created freed
+ * @env AIODEBUG_RESOURCE=1
  */
 #include "program.h"
 
