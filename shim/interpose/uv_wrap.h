@@ -24,6 +24,13 @@
 #include "interpose.h"
 #include "uv_list.h"
 
+/*
+ * Cleanups under -fexceptions want two functions of the unwinder. Not to bring one into every
+ * process, they are weak: where an exception can come through here it is the program's own unwinder
+ * that is there, and elsewhere they are not called.
+ */
+__asm__(".weak __gcc_personality_v0\n\t.weak _Unwind_Resume");
+
 /* ---- The real functions: uv_real.c ---- */
 
 enum {

@@ -49,8 +49,11 @@ check "AIODEBUG=0: no log file" test ! -e off.log
 
 quiet ./inert
 plain="$? $(cat out err)"
+AIODEBUG_LOG=$scratch/inert.log preloaded ./inert
+same "plain libuv without a mistake: no thread, no descriptor, no word" "$plain" "$? $(cat out err)"
 AIODEBUG_LOG=$scratch/inert.log AIODEBUG_WRONG=1 preloaded ./inert
-same "plain libuv: no thread, no descriptor, no word" "$plain" "$? $(cat out err)"
+same "what is wrong with the environment is said once libuv is used" \
+    "aiodebug: AIODEBUG_WRONG is not a variable of aiodebug; the nearest is AIODEBUG_HANG" "$(cat err)"
 same "that program has one thread" "3 turns, 1 threads" "$(grep -o '3 turns, 1 threads' out)"
 quiet ls /proc/self/task /proc/self/fd
 plain=$(sed '/task:/,/^$/s/[0-9]\+/N/' out err)

@@ -15,6 +15,7 @@ files() { (cd "$1" && find . ! -type d | sort); }
 
 check "make install with DESTDIR" make_quietly install DESTDIR="$scratch/dest" PREFIX=/usr LIBDIR=/usr/lib/here
 expected='./usr/include/aiort.h
+./usr/include/aiort_tls.h
 ./usr/lib/here/libaiodebug.so
 ./usr/lib/here/libaiort.a
 ./usr/lib/here/libaiort.so
@@ -22,11 +23,19 @@ expected='./usr/include/aiort.h
 ./usr/lib/here/libaiort.so.0.1.0
 ./usr/lib/here/pkgconfig/libaiodebug.pc
 ./usr/lib/here/pkgconfig/libaiort.pc'
+if pkg-config --exists openssl; then
+    expected="$expected
+./usr/lib/here/libaiort-tls.so
+./usr/lib/here/libaiort-tls.so.0
+./usr/lib/here/libaiort-tls.so.0.1.0
+./usr/lib/here/pkgconfig/libaiort-tls.pc"
+fi
 scripts=$(cd "$ROOT/scripts" && find aiodebug_lib -name '*.py' -o -path '*/page/*' -type f)
 expected=$(sort <<< "$expected
 ./usr/bin/aiodebug
 ./usr/share/bash-completion/completions/aiodebug
 ./usr/share/man/man1/aiodebug.1
+./usr/share/man/man3/libaiort.3
 ./usr/share/man/man7/libaiodebug.7
 ./usr/share/zsh/site-functions/_aiodebug
 $(sed 's,^,./usr/share/aiodebug/,' <<< "$scripts")")
