@@ -32,6 +32,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "track/again.h"
 #include "track/threads.h"
 #include "track/unwind.h"
 #include "track/unwind_ops.h"
@@ -300,6 +301,7 @@ void aiodebug_stack_add_internal_range(uintptr_t lo, uintptr_t hi)
     ranges[n].start = lo;
     ranges[n].size = hi - lo;
     atomic_store_explicit(&range_count, n + 1, memory_order_release);
+    aiodebug_again_forget();
 }
 
 static int add_object_of(struct dl_phdr_info *info, size_t size, void *address)
@@ -343,6 +345,7 @@ void aiodebug_stack_set_depth(int frames)
 {
     int most = AIODEBUG_STACK_DEPTH_MAX;
     atomic_store(&depth, frames < 0 ? 0 : frames > most ? most : frames);
+    aiodebug_again_forget();
 }
 
 int aiodebug_stack_depth(void)
@@ -377,15 +380,22 @@ static int capture_raw(void **pcs, int keep, int *skip)
     }
 }
 
-aiodebug_stack_t aiodebug_stack_capture(void)
+__attribute__((noinline)) aiodebug_stack_t aiodebug_stack_capture(void)
 {
     int keep = aiodebug_stack_depth(), skip;
-    if (keep == 0 || aiodebug_unwind_ops.backtrace == NULL || !aiodebug_unwind_enter())
+    const uintptr_t *frame = __builtin_frame_address(0);
+    uint32_t id = 0;
+    if (keep == 0 || aiodebug_unwind_ops.backtrace == NULL)
+        return 0;
+    if ((id = aiodebug_again_find(frame)) != 0)
+        return id;
+    if (!aiodebug_unwind_enter())
         return 0;
     int saved = errno;
     void *pcs[AIODEBUG_STACK_DEPTH_MAX + SLACK_MAX];
-    int n = capture_raw(pcs, keep, &skip) - skip;
-    uint32_t id = n <= 0 ? 0 : intern(pcs + skip, n < keep ? n : keep);
+    int all = capture_raw(pcs, keep, &skip), n = all - skip;
+    id = n <= 0 ? 0 : intern(pcs + skip, n < keep ? n : keep);
+    aiodebug_again_note(frame, pcs, all, id);
     errno = saved;
     aiodebug_unwind_leave();
     return id;

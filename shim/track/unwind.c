@@ -75,6 +75,7 @@ static void find_cursor(void *handle, aiodebug_unwind_ops_t *ops)
     *(void **)&ops->get_reg = dlsym(handle, NAME_OF(unw_get_reg));
     *(void **)&ops->get_proc_info = dlsym(handle, NAME_OF(unw_get_proc_info));
     *(void **)&ops->is_signal_frame = dlsym(handle, NAME_OF(unw_is_signal_frame));
+    *(void **)&ops->get_save_loc = dlsym(handle, NAME_OF(unw_get_save_loc));
     if (!ops->init_local2 || !ops->step || !ops->get_reg || !ops->get_proc_info ||
         !ops->is_signal_frame) {
         ops->init_local2 = NULL;

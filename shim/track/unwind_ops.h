@@ -21,6 +21,7 @@ typedef struct {
     int (*get_reg)(unw_cursor_t *, unw_regnum_t, unw_word_t *);
     int (*get_proc_info)(unw_cursor_t *, unw_proc_info_t *);
     int (*is_signal_frame)(unw_cursor_t *);
+    int (*get_save_loc)(unw_cursor_t *, int, unw_save_loc_t *); /* NULL also alone */
 } aiodebug_unwind_ops_t;
 
 /* Written once by aiodebug_unwind_init(); all NULL before and when there is no libunwind. */

@@ -18,7 +18,7 @@ unset AIORT_TEST_LIBUNWIND LD_PRELOAD
 ulimit -c 0
 
 sources=
-for name in clock stacks stackcopy threads unwind unwind_quiet; do
+for name in again clock stacks stackcopy threads unwind unwind_quiet; do
     sources="$sources shim/track/$name.c"
 done
 sanitize=${SANITIZE:+-fsanitize=$SANITIZE}
@@ -71,6 +71,7 @@ esac
 for compiler in $CC $other; do
     for flags in '-O0' '-O2' '-O2 -fno-omit-frame-pointer' '-O0 -fomit-frame-pointer'; do
         build chain "$compiler" "$flags" && run "chain $compiler $flags" "$out/chain"
+        build again "$compiler" "$flags" && run "again $compiler $flags" "$out/again"
     done
 done
 
