@@ -103,20 +103,20 @@ AIORT_EXTERN const char *aiort_version(void);
     XX(EEMPTY, -7020, "Set of Tasks/Futures is empty.")                                            \
     XX(EGROUP, -7021, "unhandled errors in a TaskGroup")                                           \
     XX(ESHUTDOWN, -7022, "Executor shutdown has been called")                                      \
-    XX(EQUEUEEMPTY, -7027, "Queue is empty")                                                       \
-    XX(EQUEUEFULL, -7028, "Queue is full")                                                         \
-    XX(EQUEUESHUTDOWN, -7029, "Queue has been shut down")                                          \
-    XX(EINTERRUPTED, -7030, "KeyboardInterrupt")                                                   \
     XX(EMISUSE, -7023, "operation not allowed in this state")                                      \
     XX(EBROKEN, -7024, "Barrier is broken")                                                        \
     XX(EINCOMPLETE, -7025, "the end came before all that was to be read")                          \
-    XX(ELIMIT, -7026, "more than the limit of the reader")
+    XX(ELIMIT, -7026, "more than the limit of the reader")                                         \
+    XX(EQUEUEEMPTY, -7027, "Queue is empty")                                                       \
+    XX(EQUEUEFULL, -7028, "Queue is full")                                                         \
+    XX(EQUEUESHUTDOWN, -7029, "Queue has been shut down")                                          \
+    XX(EINTERRUPTED, -7030, "KeyboardInterrupt")
 
 enum {
 #define AIORT_ERRNO_ENUM(name, code, text) AIORT_##name = (code),
     AIORT_ERRNO_MAP(AIORT_ERRNO_ENUM)
 #undef AIORT_ERRNO_ENUM
-        AIORT_ERRNO_LAST = -7027
+        AIORT_ERRNO_LAST = -7031
 };
 
 /* The name of a code ("EINVAL", "ELOOPCLOSED"); "E12345" for a code that is nobody's. any thread. */
@@ -151,10 +151,6 @@ typedef enum {
     AIORT_KIND_CONDITION = 12,
     AIORT_KIND_SEMAPHORE = 13,
     AIORT_KIND_BARRIER = 14,
-    AIORT_KIND_QUEUE = 32,
-    AIORT_KIND_CONTEXT = 33,
-    AIORT_KIND_RUNNER = 34,
-    AIORT_KIND_CALL_GRAPH = 35,
     AIORT_KIND_EXECUTOR = 15,
     AIORT_KIND_CONTEXT_VAR = 16,
     AIORT_KIND_STREAM_READER = 17,
@@ -163,7 +159,11 @@ typedef enum {
     AIORT_KIND_SERVER = 20,
     AIORT_KIND_PROCESS = 21,
     AIORT_KIND_DATAGRAM = 22,
-    AIORT_KIND_WATCHER = 23
+    AIORT_KIND_WATCHER = 23,
+    AIORT_KIND_QUEUE = 24,
+    AIORT_KIND_CONTEXT = 25,
+    AIORT_KIND_RUNNER = 26,
+    AIORT_KIND_CALL_GRAPH = 27
 } aiort_kind_t;
 
 /*
