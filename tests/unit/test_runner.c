@@ -10,6 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Whoever runs the tests in the background has SIGINT ignored. */
+__attribute__((constructor)) static void have_sigint(void)
+{
+    (void)signal(SIGINT, SIG_DFL);
+}
+
 static aiort_runner_t *new_runner(void)
 {
     aiort_runner_t *runner = aiort_runner_new(NULL);
