@@ -79,8 +79,13 @@ outcome() {
     sed -E -e 's/0x[0-9a-f]+/ADDRESS/g' -e 's/[0-9]+/N/g' "$1/err"
 }
 
+# More than twice as much to do as there are processors: what takes long then says nothing about the program.
+busy() {
+    awk -v processors="$(nproc)" '{ exit !($1 > 2 * processors) }' /proc/loadavg
+}
+
 client() {
-    local name=$1 try
+    local name=$1 try status
     shift
     once "$scratch/plain" "$@"
     same "$name: works without the shim" "status ${ends_with:-0}" "$(cat "$scratch/plain/status")"
@@ -89,10 +94,15 @@ client() {
     # On a busy machine a callback may take long for no reason of its own: what is about time must come each time.
     for try in 1 2 3; do
         "$PYTHON" "$ROOT/tests/uv/clients/records.py" "$expected" "$seen" "$scratch/with/logs" > "$scratch/said"
-        [ $? -eq 3 ] && [ "$try" -lt 3 ] || break
+        status=$?
+        [ "$status" -eq 3 ] && [ "$try" -lt 3 ] || break
         watched "$scratch/with" "$@"
     done
-    same "$name: no record that is not true" "" "$(cat "$scratch/said")"
+    if [ "$status" -eq 3 ] && busy; then
+        echo "        $name: the machine is busy; not counted: $(grep -oE '\[[a-z]+-[a-z]+\]$' "$scratch/said" | sort | uniq -c | tr -s ' \n' ' ')"
+    else
+        same "$name: no record that is not true" "" "$(cat "$scratch/said")"
+    fi
     # Everything that can be said is: each callback is slow, each poll is told, what is left open is counted.
     watched "$scratch/with" AIODEBUG_SLOW_CALLBACK=0 AIODEBUG_LEVEL=DEBUG AIODEBUG_RESOURCE=1 AIODEBUG_FORMAT=text "$@"
     same "$name: the same with all that can be logged" "$(outcome "$scratch/plain")" "$(outcome "$scratch/with")"

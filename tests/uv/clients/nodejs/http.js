@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A server in this process, a client in a second one: 4000 requests, 50 at a time, bodies of some sizes, kept alive
+// A server in this process, a client in a second one: 4000 requests, 20 at a time, bodies of some sizes, kept alive
 // and not, some aborted. Prints totals only, which no order changes.
 'use strict';
 const http = require('http');
@@ -39,7 +39,7 @@ function server() {
 }
 
 async function client(port) {
-    const kept = new http.Agent({ keepAlive: true, maxSockets: 50 });
+    const kept = new http.Agent({ keepAlive: true, maxSockets: 20 });
     const counts = {};
     let next = 0;
     const one = (i) => new Promise((resolve) => {
@@ -59,7 +59,7 @@ async function client(port) {
         request.on('error', (e) => { counts[e.code] = (counts[e.code] || 0) + 1; resolve(); });
         request.end(body);
     });
-    await Promise.all(Array.from({ length: 50 }, async () => {
+    await Promise.all(Array.from({ length: 20 }, async () => {
         while (next < 4000) await one(next++);
     }));
     kept.destroy();
