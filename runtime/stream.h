@@ -37,24 +37,25 @@ typedef struct {
     bool lost;
 } aiort__stream_t;
 
-/* What is looked at when bytes arrive for a task that waits comes last, side by side. */
+/* What each read looks at comes first, side by side. */
 struct aiort_stream_reader_s {
     aiort__extended_t base;
-    aiort__stream_t *stream;      /* NULL: it is fed by the program */
     aiort_transport_t *transport; /* that feeds it, with a reference if owned; NULL: none, or its
                                      writer has gone */
-    bool owns;
-    bool paused; /* the transport, by us */
+    bool waiting;                 /* a task waits for the future below */
+    bool pulls;                   /* it wants any bytes, and reads them itself */
     bool eof;
-    size_t limit;
-    char *data; /* data[from .. size) is there to be read, room allocated */
-    size_t from, size, room;
-    char *lent; /* what *data pointed to */
-    size_t lent_room, partial, consumed;
-    aiort_error_t *error; /* with a reference, or NULL */
-    bool waiting; /* a task waits for the future below */
-    bool pulls;   /* it wants any bytes, and reads them itself */
+    bool paused; /* the transport, by us */
+    bool owns;
     aiort_future_t waiter;
+    aiort_error_t *error; /* with a reference, or NULL */
+    size_t from, size;    /* data[from .. size) is there to be read */
+    size_t limit;
+    aiort__stream_t *stream; /* NULL: it is fed by the program */
+    char *data;
+    size_t room; /* allocated */
+    char *lent;  /* what *data pointed to */
+    size_t lent_room, partial, consumed;
 };
 
 struct aiort_stream_writer_s {

@@ -89,31 +89,32 @@ typedef struct {
     size_t from, size, room; /* data[from .. size) is kept, room allocated */
 } aiort__kept_t;
 
+/* What each read and write looks at comes first. */
 struct aiort_transport_s {
     aiort__extended_t base;
-    aiort__attached_t attached;
     const aiort__transport_ops_t *ops;
     const aiort__protocol_t *protocol; /* NULL: not started, or lost already */
     void *self;                        /* the protocol's */
+    int fd;                            /* for reprs; it stays after the close */
+    bool started;                      /* and attached */
+    bool reading;                      /* start_reading() was called */
+    bool brake;                        /* the program's pause_reading() */
+    bool flying;                       /* start_write() is under way */
+    bool pausing;                      /* pause_writing() was called last */
+    bool eof_wanted;                   /* write_eof() */
+    bool eof_sent;
+    bool eof_received;
+    bool closing;
+    bool down;        /* lost: ops.close was called */
+    bool closed;      /* aiort__transport_closed() was */
+    bool reported;    /* as unclosed */
+    unsigned ignored; /* writes after the loss */
+    aiort__attached_t attached;
     void (*ended)(aiort_transport_t *transport); /* a server's: it is closed; or NULL */
     void *owner;                                 /* that server */
     aiort__kept_t flight, next; /* start_write() has the first, write() adds to the second */
     aiort_error_t *error;       /* that it is being lost for, with a reference, or NULL */
     size_t high, low;
-    int fd;             /* for reprs; it stays after the close */
-    unsigned ignored;   /* writes after the loss */
-    bool started;       /* and attached */
-    bool reading;       /* start_reading() was called */
-    bool brake;         /* the program's pause_reading() */
-    bool flying;        /* start_write() is under way */
-    bool pausing;       /* pause_writing() was called last */
-    bool eof_wanted;    /* write_eof() */
-    bool eof_sent;
-    bool eof_received;
-    bool closing;
-    bool down;     /* lost: ops.close was called */
-    bool closed;   /* aiort__transport_closed() was */
-    bool reported; /* as unclosed */
 };
 
 /* ---- For who makes transports: transport.c ---- */
