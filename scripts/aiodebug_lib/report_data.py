@@ -149,7 +149,7 @@ class Group:
             if record.object and record.object.repr:
                 keep_unlike(self.objects, record.object.repr)
         trace = record.trace
-        if record.repeats is not None:  # it may have come from another process, and is then equal but not the same
+        if trace not in self.traces:  # of a text log, or of another process, it may be equal and not the same
             trace = next((t for t in self.traces if same_trace(t, trace)), trace)
         if trace in self.traces:
             self.traces[trace] += 1

@@ -92,7 +92,7 @@ def main():
     over = []
     with tempfile.TemporaryDirectory(prefix="aiodebug-bench-") as directory:
         log, out = os.path.join(directory, "bench.jsonl"), os.path.join(directory, "out")
-        records = logs.run_workshop(BUILD, compile_workshop(directory), log, 60)
+        records = logs.run_workshop(BUILD, compile_workshop(directory), log)
         logs.many(log, records, RECORDS)
         print("%d records, %.0f MB, %d processors, load %.1f" %
               (RECORDS, os.path.getsize(log) / 1e6, len(os.sched_getaffinity(0)), os.getloadavg()[0]))

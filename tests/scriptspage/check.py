@@ -30,7 +30,7 @@ def main():
     build = os.path.abspath(os.environ.get("BUILD", os.path.join(harness.ROOT, "build/gcc")))
     program = os.path.join(scratch, "workshop")
     log = os.path.join(scratch, "workshop.jsonl")
-    records = check("workshop runs under the shim", logs.run_workshop, build, program, log, 60)
+    records = check("workshop runs under the shim", logs.run_workshop, build, program, log)
     if records is None:
         return finish()
     if args.picture:
@@ -73,6 +73,7 @@ def main():
             check(name, getattr(page_checks, name), browser, url)
         check("plain libuv", page_checks.handles, browser, scratch, build)
         check("a hang", page_checks.hang, browser, scratch)
+        check("text log", page_checks.text_log, browser, scratch, build, program)
         check("many threads", page_checks.many_threads, browser, scratch, records)
         check("hostile log", page_checks.hostile, browser, scratch, records)
         check("empty log", page_checks.empty, browser, scratch)

@@ -109,6 +109,21 @@ def hang(browser, scratch):
     page.close()
 
 
+def text_log(browser, scratch, build, program):
+    """The shim's text form: the same checks and places, their stacks and sources."""
+    log = os.path.join(scratch, "workshop.txt")
+    logs.run(build, program, log, "30", AIODEBUG_FORMAT="text", AIODEBUG_LEVEL="WARNING")
+    with open(log, encoding="utf-8") as file:
+        slugs = set(re.findall(r"^\S+ workshop\[\d+\] .*\[([a-z-]+)\]$", file.read(), re.M))
+    page = browser.open(report(scratch, log, "text.html"))
+    shown = page.evaluate("[...document.querySelectorAll('.verdict .slug')].map((n) => n.textContent)")
+    expect(set(shown) == slugs and "callback-exception" in slugs, "%s, but the log has %s" % (shown, slugs))
+    expect("check_stock()" in text(page, "#verdicts") and number(page, ".detail .code .row.here") >= 1, "places and sources")
+    expect(number(page, ".detail .variant") == 0, "one place has one set of stacks")
+    clean(page)
+    page.close()
+
+
 def many_threads(browser, scratch, records):
     """Many processes: the busiest are drawn, the others when asked for."""
     log = os.path.join(scratch, "threads.jsonl")
