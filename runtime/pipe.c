@@ -3,8 +3,8 @@
  * Pipes as streams, and the process's own standard streams.
  *
  * What libuv and the loop need is a descriptor that does not block, which is a mark on what the
- * kernel has opened, shared by all who inherited it: a shell would find its terminal changed. So the
- * standard streams are opened anew through /proc where that can be, and duplicated where not.
+ * kernel has opened, shared by all who inherited it: a shell would find its terminal changed. So
+ * the standard streams are opened anew through /proc where that can be, and duplicated where not.
  */
 #include "transport.h"
 
@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How the descriptor can be reached; -1: not at all. file: whatever else will do through the pool. */
+/* How the descriptor can be reached; -1: not at all. file: whatever else will do through the pool.
+ */
 typedef enum { NOTHING, PIPE, TERMINAL, PLAIN } reach_t;
 
 static reach_t reach(int fd)
@@ -38,8 +39,7 @@ static aiort_transport_t *open_transport(aiort_loop_t *loop, int fd, reach_t how
     if (how == PLAIN) {
         transport = aiort__transport_file(loop, fd, reads);
     } else if (how == TERMINAL) {
-        transport =
-            aiort__transport_uv(loop, reads ? AIORT__UV_TTY_READ : AIORT__UV_TTY_WRITE, fd);
+        transport = aiort__transport_uv(loop, reads ? AIORT__UV_TTY_READ : AIORT__UV_TTY_WRITE, fd);
     } else {
         transport =
             aiort__transport_uv(loop, reads ? AIORT__UV_PIPE_READ : AIORT__UV_PIPE_WRITE, -1);

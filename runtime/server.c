@@ -2,7 +2,8 @@
 /*
  * Servers: their life, as in Python 3.12. Closing one stops to listen; it is over, for
  * wait_closed(), when its last connection has ended too. How connections come in is in
- * server_accept.c, how sockets are made in server_bind.c, how a server is started in server_start.c.
+ * server_accept.c, how sockets are made in server_bind.c, how a server is started in
+ * server_start.c.
  */
 #include "server.h"
 
@@ -59,8 +60,8 @@ static size_t server_repr(const void *self, char *buf, size_t size)
     size_t length = 0;
 
     for (size_t i = 0; i < server->nlisteners && length + 2 < sizeof(text); i++) {
-        length += aiort__socket_repr(server->listeners[i]->fd, text + length,
-                                     sizeof(text) - length);
+        length +=
+            aiort__socket_repr(server->listeners[i]->fd, text + length, sizeof(text) - length);
         if (length + 3 < sizeof(text)) {
             /* As Python writes a tuple: one alone has a comma behind it. */
             const char *after = i + 1 < server->nlisteners ? ", " : i == 0 ? "," : "";
@@ -396,8 +397,8 @@ int aiort_server_port(const aiort_server_t *server)
     socklen_t length = sizeof(address);
 
     (void)check(server, "aiort_server_port");
-    if (server->nlisteners == 0 || getsockname(server->listeners[0]->fd,
-                                               (struct sockaddr *)&address, &length)) {
+    if (server->nlisteners == 0 ||
+        getsockname(server->listeners[0]->fd, (struct sockaddr *)&address, &length)) {
         return 0;
     }
     return address.ss_family == AF_INET    ? ntohs(((struct sockaddr_in *)&address)->sin_port)

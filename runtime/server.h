@@ -3,9 +3,9 @@
  * What the files of servers share: the server, its listeners, its connections.
  *
  * A server is in its loop's list from the beginning until it is closed and has no connection any
- * more; so long its memory stays, with or without references. A connection stays until its transport
- * has ended and its task is done. A listener is a handle of libuv's of its own and outlives the
- * server until its close callback.
+ * more; so long its memory stays, with or without references. A connection stays until its
+ * transport has ended and its task is done. A listener is a handle of libuv's of its own and
+ * outlives the server until its close callback.
  */
 #ifndef AIORT_SERVER_H
 #define AIORT_SERVER_H
@@ -29,7 +29,7 @@ typedef struct aiort__listener {
 typedef struct aiort__client {
     struct aiort__client *previous, *next;
     aiort_server_t *server;
-    aiort_transport_t *transport; /* NULL once it has ended */
+    aiort_transport_t *transport;  /* NULL once it has ended */
     aiort_connection_t connection; /* with references, until the task is done */
     bool running;                  /* the task is not done */
 } aiort__client_t;
@@ -45,8 +45,8 @@ struct aiort_server_s {
     aiort__listener_t **listeners;
     size_t nlisteners;
     aiort__client_t *clients;
-    size_t active; /* clients with a transport */
-    aiort__parking_t waiting;  /* in wait_closed() */
+    size_t active;            /* clients with a transport */
+    aiort__parking_t waiting; /* in wait_closed() */
     aiort__parking_t serving_forever;
     bool in_loop; /* attached */
     bool serving;

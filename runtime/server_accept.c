@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Accepting: a listening socket that can be read gives connections, each with a transport, a reader,
- * a writer and a task of its own.
+ * Accepting: a listening socket that can be read gives connections, each with a transport, a
+ * reader, a writer and a task of its own.
  *
  * The sockets are polled and accepted from here, not by libuv, which closes connections unseen when
- * the process has no descriptor left. Here they stay in the kernel's queue: nothing is accepted for a
- * second, and then it is tried again. It is said when that begins, and when it ends how often it was
- * tried in vain.
+ * the process has no descriptor left. Here they stay in the kernel's queue: nothing is accepted for
+ * a second, and then it is tried again. It is said when that begins, and when it ends how often it
+ * was tried in vain.
  */
 #include "server.h"
 
@@ -106,8 +106,7 @@ static int on_client_done(aiort_future_t *task, void *arg)
 
 /* ---- A connection's beginning ---- */
 
-static const aiort_site_t client_done_site =
-    AIORT__OWN_SITE("start_server.<locals>.callback");
+static const aiort_site_t client_done_site = AIORT__OWN_SITE("start_server.<locals>.callback");
 
 /* Its task. The callback is made first, so that nothing can fail once there is a task. */
 static int start_task(aiort_server_t *server, aiort__client_t *client)
@@ -237,8 +236,8 @@ static void out_of_resource(aiort__listener_t *listener, int err)
     aiort_loop_t *loop = listener->server->base.object.loop;
     uint64_t now = aiort__now();
 
-    listener->retry = aiort__timer_start(loop, now + aiort__nanoseconds(ACCEPT_RETRY_DELAY),
-                                         on_retry, listener);
+    listener->retry =
+        aiort__timer_start(loop, now + aiort__nanoseconds(ACCEPT_RETRY_DELAY), on_retry, listener);
     if (listener->retry) {
         uv_poll_stop(&listener->poll);
     } /* else it is tried again at once: there is no memory for better */

@@ -15,8 +15,7 @@ static int set_up(int fd, int family, const aiort_server_options_t *options)
 {
     int yes = 1;
 
-    if (!options->no_reuse_address &&
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes))) {
+    if (!options->no_reuse_address && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes))) {
         return -errno;
     }
     if (options->reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof(yes))) {
@@ -92,9 +91,8 @@ int aiort__bind_unix(const char *path, size_t length, int *out)
         err = -errno;
         close(fd);
         aiort__address_repr((struct sockaddr *)&address, size, repr, sizeof(repr));
-        return err == UV_EADDRINUSE
-                   ? aiort__failf(err, "Address %s is already in use", repr)
-                   : aiort__failf(err, "%s: %s", repr, aiort_strerror(err));
+        return err == UV_EADDRINUSE ? aiort__failf(err, "Address %s is already in use", repr)
+                                    : aiort__failf(err, "%s: %s", repr, aiort_strerror(err));
     }
     *out = fd;
     return 0;

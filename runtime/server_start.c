@@ -184,8 +184,8 @@ int aiort_start_server_sockets_at(const aiort_site_t *site, aiort_coroutine_fn f
         int type = 0;
         socklen_t size = sizeof(type);
         if (getsockopt(fds[i], SOL_SOCKET, SO_TYPE, &type, &size) || type != SOCK_STREAM) {
-            err = aiort__failf(UV_EINVAL, "A Stream Socket was expected, got descriptor %d",
-                               fds[i]);
+            err =
+                aiort__failf(UV_EINVAL, "A Stream Socket was expected, got descriptor %d", fds[i]);
         } else if (fcntl(fds[i], F_SETFL, fcntl(fds[i], F_GETFL) | O_NONBLOCK)) {
             err = aiort__fail(-errno);
         }

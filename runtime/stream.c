@@ -78,8 +78,8 @@ static void on_data(void *self, const char *data, size_t n)
     }
 }
 
-/* With few that are ready the task runs at once: what it needs first of its stack is on its way. With
- * many, stream_read.c fetches it again in time. */
+/* With few that are ready the task runs at once: what it needs first of its stack is on its way.
+ * With many, stream_read.c fetches it again in time. */
 static void fetch_stack(const aiort_future_t *future)
 {
     enum { LINE = 64, LINES = 8 };

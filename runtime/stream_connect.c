@@ -2,9 +2,10 @@
 /*
  * Opening connections: to a host, to a Unix socket, over a socket that is there.
  *
- * A host may have several addresses. They are tried one after another; with happy_eyeballs_delay the
- * next one is tried beside one that does not answer soon, and families alternate (RFC 8305). All that
- * lives on the stack of the task that connects: an attempt that is given up is told to forget it.
+ * A host may have several addresses. They are tried one after another; with happy_eyeballs_delay
+ * the next one is tried beside one that does not answer soon, and families alternate (RFC 8305).
+ * All that lives on the stack of the task that connects: an attempt that is given up is told to
+ * forget it.
  */
 #include "transport.h"
 
@@ -117,9 +118,9 @@ static void try_next(race_t *race)
     }
     attempt->race = race;
     attempt->transport = aiort__transport_uv(race->loop, AIORT__UV_TCP, -1);
-    int err = attempt->transport ? aiort__transport_connect(attempt->transport, to, from,
-                                                            on_connected, attempt)
-                                 : aiort_last_error();
+    int err = attempt->transport
+                  ? aiort__transport_connect(attempt->transport, to, from, on_connected, attempt)
+                  : aiort_last_error();
     if (!err) {
         race->running++;
         return;
@@ -141,7 +142,8 @@ static int wait_for_one(race_t *race, aiort_task_t *task, const aiort_site_t *si
 
     race->wake = aiort__future_new(race->loop);
     if (race->wake && delay > 0) {
-        timer = aiort__timer_start(race->loop, aiort__now() + aiort__nanoseconds(delay), wake, race);
+        timer =
+            aiort__timer_start(race->loop, aiort__now() + aiort__nanoseconds(delay), wake, race);
     }
     if (race->wake && (timer || delay <= 0)) {
         err = aiort__await_future(task, site, race->wake, NULL);
@@ -189,8 +191,7 @@ static void interleave(aiort__addresses_t *list)
 {
     for (size_t i = 1; i < list->n; i++) {
         size_t k = i;
-        while (k < list->n &&
-               list->at[k].address.ss_family == list->at[i - 1].address.ss_family) {
+        while (k < list->n && list->at[k].address.ss_family == list->at[i - 1].address.ss_family) {
             k++;
         }
         if (k == list->n) {
@@ -290,8 +291,8 @@ static int over(aiort_loop_t *loop, aiort__uv_kind_t kind, int fd, size_t limit,
 }
 
 int aiort_open_socket_at(const aiort_site_t *site, int fd,
-                         const aiort_connection_options_t *options,
-                         aiort_stream_reader_t **reader, aiort_stream_writer_t **writer)
+                         const aiort_connection_options_t *options, aiort_stream_reader_t **reader,
+                         aiort_stream_writer_t **writer)
 {
     const aiort_connection_options_t *o = options ? options : &default_options;
     aiort_loop_t *loop = aiort__tls.running;

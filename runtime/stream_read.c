@@ -28,8 +28,8 @@ static void skip(aiort_stream_reader_t *reader, size_t n)
     maybe_resume(reader);
 }
 
-/* The next n bytes are the caller's, in memory of our own that the next call reuses. 0 or UV_ENOMEM,
- * and then nothing is taken out. */
+/* The next n bytes are the caller's, in memory of our own that the next call reuses. 0 or
+ * UV_ENOMEM, and then nothing is taken out. */
 static int lend(aiort_stream_reader_t *reader, size_t n)
 {
     if (reader->lent_room < n + 1) {
@@ -130,10 +130,10 @@ static inline const aiort_task_t *task_at(const aiort__object_t *object)
 }
 
 /*
- * With very many connections nothing of the next one is in the cache any more when its turn comes, and
- * one miss after another costs as much as a system call. So, while this task is in the kernel, what
- * the next three need is fetched, of each what can be told from what was fetched before: of the third
- * its task, of the second its stack and its reader, of the first its transport.
+ * With very many connections nothing of the next one is in the cache any more when its turn comes,
+ * and one miss after another costs as much as a system call. So, while this task is in the kernel,
+ * what the next three need is fetched, of each what can be told from what was fetched before: of
+ * the third its task, of the second its stack and its reader, of the first its transport.
  */
 static void fetch_next(const aiort_loop_t *loop)
 {
@@ -157,8 +157,8 @@ static void fetch_next(const aiort_loop_t *loop)
     }
 }
 
-/* Waits for any bytes, and reads them straight to where they belong, if they are still in the kernel
- * then. How many those are; else they are in the reader, or the end has come. */
+/* Waits for any bytes, and reads them straight to where they belong, if they are still in the
+ * kernel then. How many those are; else they are in the reader, or the end has come. */
 static ssize_t wait_for_any(aiort_stream_reader_t *reader, const aiort_site_t *site, void *buffer,
                             size_t n)
 {

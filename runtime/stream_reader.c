@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Readers: the bytes that have arrived and were not read yet, their end or the error after them, and
- * the one task that waits for more. How they are read is in stream_read.c.
+ * Readers: the bytes that have arrived and were not read yet, their end or the error after them,
+ * and the one task that waits for more. How they are read is in stream_read.c.
  *
  * More than twice the limit stops the transport; reading down to the limit lets it go on.
  */
@@ -44,7 +44,8 @@ static size_t reader_repr(const void *self, char *buf, size_t size)
     if (reader->limit != AIORT_STREAM_LIMIT) {
         snprintf(limit, sizeof(limit), " limit=%zu", reader->limit);
     }
-    const void *objects[] = {reader->waiting ? &reader->waiter : NULL, reader->error, reader->transport};
+    const void *objects[] = {reader->waiting ? &reader->waiter : NULL, reader->error,
+                             reader->transport};
     static const char *const names[] = {" waiter=", " exception=", " transport="};
     for (int i = 0; i < 3; i++) {
         if (objects[i]) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a host's name to addresses, and from an address to text. Numbers are told by themselves; names
- * go to libuv's pool, and the task waits.
+ * From a host's name to addresses, and from an address to text. Numbers are told by themselves;
+ * names go to libuv's pool, and the task waits.
  *
  * A request outlives a task that is cancelled while it waits: then libuv's callback frees it.
  */
@@ -13,7 +13,7 @@
 
 typedef struct {
     uv_getaddrinfo_t request;
-    aiort_future_t *future;   /* of the waiting frame */
+    aiort_future_t *future; /* of the waiting frame */
     aiort__addresses_t *found;
     int status;
     bool done;
@@ -87,8 +87,7 @@ static int start(aiort_loop_t *loop, resolution_t *resolution, const char *host,
 
     snprintf(service, sizeof(service), "%d", port);
     resolution->request.data = resolution;
-    return uv_getaddrinfo(loop->uv->loop, &resolution->request, on_resolved, host, service,
-                          &hints);
+    return uv_getaddrinfo(loop->uv->loop, &resolution->request, on_resolved, host, service, &hints);
 }
 
 static int resolve_name(aiort_task_t *task, const aiort_site_t *site, const char *host, int port,
@@ -116,8 +115,7 @@ static int resolve_name(aiort_task_t *task, const aiort_site_t *site, const char
         return err;
     }
     if (!err && resolution->status) {
-        err = aiort__failf(resolution->status, "%s: %s", host,
-                           aiort_strerror(resolution->status));
+        err = aiort__failf(resolution->status, "%s: %s", host, aiort_strerror(resolution->status));
     }
     if (err) {
         aiort__free(resolution->found);
@@ -215,8 +213,7 @@ static size_t unix_repr(const struct sockaddr_un *address, socklen_t length, cha
     if (room > 0 && address->sun_path[0] == '\0') {
         n = snprintf(buf, size, "b'\\x00%.*s'", (int)room - 1, address->sun_path + 1);
     } else {
-        n = snprintf(buf, size, "'%.*s'", (int)strnlen(address->sun_path, room),
-                     address->sun_path);
+        n = snprintf(buf, size, "'%.*s'", (int)strnlen(address->sun_path, room), address->sun_path);
     }
     return n > 0 ? (size_t)n : 0;
 }

@@ -75,9 +75,8 @@ static void kept_add(aiort__kept_t *kept, const uv_buf_t *pieces, unsigned n, si
 
 size_t aiort_transport_get_write_buffer_size(const aiort_transport_t *transport)
 {
-    size_t below = transport->ops->buffered && !transport->down
-                       ? transport->ops->buffered(transport)
-                       : 0;
+    size_t below =
+        transport->ops->buffered && !transport->down ? transport->ops->buffered(transport) : 0;
 
     return kept_size(&transport->flight) + kept_size(&transport->next) + below;
 }
@@ -94,8 +93,7 @@ void *aiort__transport_new(aiort_loop_t *loop, const aiort__transport_ops_t *ops
         return aiort__fail_null(UV_ENOMEM);
     }
     memset(transport, 0, size);
-    aiort__scope_init(&transport->base, loop, AIORT_KIND_TRANSPORT, destroy,
-                      aiort__transport_repr);
+    aiort__scope_init(&transport->base, loop, AIORT_KIND_TRANSPORT, destroy, aiort__transport_repr);
     transport->ops = ops;
     transport->fd = -1;
     transport->high = HIGH_WATER;
@@ -351,8 +349,8 @@ static void send_eof(aiort_transport_t *transport)
     }
 }
 
-/* Sends from what is kept as much as goes, and has the rest wait below. full: the descriptor took less
- * than it was given, just now. */
+/* Sends from what is kept as much as goes, and has the rest wait below. full: the descriptor took
+ * less than it was given, just now. */
 static void flush(aiort_transport_t *transport, bool full)
 {
     aiort__kept_t *flight = &transport->flight;
@@ -411,7 +409,8 @@ void aiort__transport_written(aiort_transport_t *transport, int status)
     flush(transport, false);
 }
 
-/* As asyncio's: silent for the first ones, since the program may not have had a chance to notice. */
+/* As asyncio's: silent for the first ones, since the program may not have had a chance to notice.
+ */
 AIORT__COLD static void ignored(aiort_transport_t *transport)
 {
     const char *message = transport->ops->ignored_message;
@@ -524,7 +523,8 @@ static size_t describe_pipe(const aiort_transport_t *transport, const char *stat
                             size_t size)
 {
     bool open = !transport->closed && !transport->base.object.loop->closed;
-    const char *polling = transport->closed ? "closed" : !open ? "open"
+    const char *polling = transport->closed                         ? "closed"
+                          : !open                                   ? "open"
                           : transport->reading || transport->flying ? "polling"
                                                                     : "idle";
     char written[40] = "";

@@ -16,9 +16,9 @@
  * A loop that is closed closes its transports; then nobody above is told.
  *
  * The life: made -> started (protocol.data ...) -> closing (no data any more, what is kept is still
- * written) -> lost (ops.close was called, what was kept is dropped) -> closed (protocol.lost, once).
- * The one below calls aiort__transport_closed() later, never from inside ops.close: for libuv's
- * handles it is the close callback, so nothing is needed to make that call come.
+ * written) -> lost (ops.close was called, what was kept is dropped) -> closed (protocol.lost,
+ * once). The one below calls aiort__transport_closed() later, never from inside ops.close: for
+ * libuv's handles it is the close callback, so nothing is needed to make that call come.
  *
  * TLS is a transport over another one: it is the protocol of the lower one, and what its
  * ops.try_write does is aiort__transport_write() of the lower one. Its ops.close closes the lower
@@ -61,8 +61,8 @@ typedef struct {
     ssize_t (*try_read)(aiort_transport_t *transport, void *buffer, size_t n);
     /* As many bytes as go at once, or UV_EAGAIN, or an error. */
     ssize_t (*try_write)(aiort_transport_t *transport, const uv_buf_t *pieces, unsigned n);
-    /* Writes these bytes, which stay where they are, and then calls aiort__transport_written(). Only
-     * one at a time. 0 or a code. */
+    /* Writes these bytes, which stay where they are, and then calls aiort__transport_written().
+     * Only one at a time. 0 or a code. */
     int (*start_write)(aiort_transport_t *transport, const char *data, size_t n);
     /* All is written: ends the direction. 0 or a code. NULL: cannot. */
     int (*shutdown)(aiort_transport_t *transport);
@@ -70,7 +70,8 @@ typedef struct {
     void (*close)(aiort_transport_t *transport);
     /* Before the memory goes. May be NULL. */
     void (*release)(aiort_transport_t *transport);
-    /* As aiort_stream_get_extra_info(), for names that others do not know; UV_ENOENT. May be NULL. */
+    /* As aiort_stream_get_extra_info(), for names that others do not know; UV_ENOENT. May be NULL.
+     */
     int (*extra_info)(const aiort_transport_t *transport, const char *name, char *buf, size_t size);
     /* The repr between "<" and ">"; NULL: that of a socket transport. */
     size_t (*describe)(const aiort_transport_t *transport, char *buf, size_t size);
@@ -149,8 +150,8 @@ AIORT__HIDDEN void aiort__transport_closed(aiort_transport_t *transport);
 /* See aiort_stream_writelines(), aiort_stream_write_eof(). */
 AIORT__HIDDEN int aiort__transport_write(aiort_transport_t *transport, const uv_buf_t *pieces,
                                          unsigned n, const char *function);
-/* Reads at once what protocol.readable() has left: how many bytes; 0 when there are none (any more),
- * and when the end or an error came, of which the protocol has been told. */
+/* Reads at once what protocol.readable() has left: how many bytes; 0 when there are none (any
+ * more), and when the end or an error came, of which the protocol has been told. */
 AIORT__HIDDEN size_t aiort__transport_pull(aiort_transport_t *transport, void *buffer, size_t n);
 AIORT__HIDDEN int aiort__transport_write_eof(aiort_transport_t *transport);
 AIORT__HIDDEN void aiort__transport_close(aiort_transport_t *transport);
@@ -169,8 +170,8 @@ AIORT__HIDDEN size_t aiort__transport_repr(const void *self, char *buf, size_t s
 
 typedef enum {
     AIORT__UV_TCP,
-    AIORT__UV_UNIX,       /* a Unix socket */
-    AIORT__UV_PIPE_READ,  /* a pipe's end to read from, or a terminal (fd is given then) */
+    AIORT__UV_UNIX,      /* a Unix socket */
+    AIORT__UV_PIPE_READ, /* a pipe's end to read from, or a terminal (fd is given then) */
     AIORT__UV_PIPE_WRITE,
     AIORT__UV_TTY_READ,
     AIORT__UV_TTY_WRITE,
@@ -186,8 +187,8 @@ AIORT__HIDDEN uv_stream_t *aiort__transport_stream(aiort_transport_t *transport)
 AIORT__HIDDEN void aiort__transport_opened(aiort_transport_t *transport);
 /* Opens it over a descriptor, which it takes over when this is 0. */
 AIORT__HIDDEN int aiort__transport_open(aiort_transport_t *transport, int fd);
-/* Connects a TCP transport, from a local address if there is one: done(arg, status) is called later,
- * unless this returns a code. It is to be forgotten before it is discarded meanwhile. */
+/* Connects a TCP transport, from a local address if there is one: done(arg, status) is called
+ * later, unless this returns a code. It is to be forgotten before it is discarded meanwhile. */
 AIORT__HIDDEN int aiort__transport_connect(aiort_transport_t *transport,
                                            const struct sockaddr *address,
                                            const struct sockaddr *local,
@@ -211,7 +212,8 @@ AIORT__HIDDEN int aiort__stream_start(aiort_transport_t *transport, size_t limit
                                       aiort_stream_reader_t **reader,
                                       aiort_stream_writer_t **writer);
 /* Puts another transport (TLS over the old one, say) under a reader and a writer, whose protocol it
- * gets: *self and the protocol for aiort__transport_start(). The writer takes the reference over. */
+ * gets: *self and the protocol for aiort__transport_start(). The writer takes the reference over.
+ */
 AIORT__HIDDEN const aiort__protocol_t *aiort__stream_protocol(aiort_stream_writer_t *writer,
                                                               void **self);
 AIORT__HIDDEN void aiort__stream_replace(aiort_stream_writer_t *writer,

@@ -10,8 +10,8 @@ typedef struct {
     aiort_transport_t transport; /* first */
     aiort_loop_t *loop;
     uv_fs_t request;
-    bool busy;   /* request is under way */
-    bool closes; /* and the close has to follow */
+    bool busy;        /* request is under way */
+    bool closes;      /* and the close has to follow */
     const char *data; /* what is being written, and how much of it is not */
     size_t left;
     char *buffer; /* to read into */
@@ -99,8 +99,8 @@ static int start_reading(aiort_transport_t *transport)
         return 0; /* what was stopped has not ended yet, and will go on */
     }
     file->request.data = transport;
-    int err = uv_fs_read(file->loop->uv->loop, &file->request, transport->fd, &piece, 1, -1,
-                         on_read);
+    int err =
+        uv_fs_read(file->loop->uv->loop, &file->request, transport->fd, &piece, 1, -1, on_read);
     file->busy = err == 0;
     return err;
 }

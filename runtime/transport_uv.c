@@ -3,9 +3,10 @@
  * Transports over libuv's streams: TCP, Unix sockets, pipes, terminals.
  *
  * All streams of a loop read into one buffer, each at its time: what arrives is handed on before
- * libuv asks for the buffer again. Who waits for bytes and nothing else is only woken, and reads them
- * to where they shall be: libuv lets a callback that gives it no buffer leave them in the kernel. So
- * with very many connections each is gone through once, and what is needed of it is in the cache.
+ * libuv asks for the buffer again. Who waits for bytes and nothing else is only woken, and reads
+ * them to where they shall be: libuv lets a callback that gives it no buffer leave them in the
+ * kernel. So with very many connections each is gone through once, and what is needed of it is in
+ * the cache.
  */
 #include "transport.h"
 
@@ -86,7 +87,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (n > 0) {
         aiort__transport_data(transport, buf->base, (size_t)n);
     } else if (n == UV_EOF || (n == UV_EIO && !transport->ops->writes)) {
-        aiort__transport_eof(transport); /* EIO: the terminal's other side has gone */
+        aiort__transport_eof(transport);   /* EIO: the terminal's other side has gone */
     } else if (n < 0 && n != UV_ENOBUFS) { /* that is on_alloc()'s own */
         aiort__transport_failed(transport, (int)n, NULL);
     }
@@ -251,9 +252,9 @@ static const aiort__transport_ops_t write_pipe_ops = {
 };
 
 static const aiort__transport_ops_t *const ops_of[] = {
-    [AIORT__UV_TCP] = &socket_ops,           [AIORT__UV_UNIX] = &socket_ops,
-    [AIORT__UV_PIPE_READ] = &read_pipe_ops,  [AIORT__UV_PIPE_WRITE] = &write_pipe_ops,
-    [AIORT__UV_TTY_READ] = &read_pipe_ops,   [AIORT__UV_TTY_WRITE] = &write_pipe_ops,
+    [AIORT__UV_TCP] = &socket_ops,          [AIORT__UV_UNIX] = &socket_ops,
+    [AIORT__UV_PIPE_READ] = &read_pipe_ops, [AIORT__UV_PIPE_WRITE] = &write_pipe_ops,
+    [AIORT__UV_TTY_READ] = &read_pipe_ops,  [AIORT__UV_TTY_WRITE] = &write_pipe_ops,
 };
 
 static int init_handle(uv_transport_t *self, uv_loop_t *loop, aiort__uv_kind_t kind, int fd)
@@ -285,8 +286,7 @@ aiort_transport_t *aiort__transport_uv(aiort_loop_t *loop, aiort__uv_kind_t kind
     if (!aiort__read_buffer(loop)) {
         return aiort__fail_null(UV_ENOMEM);
     }
-    aiort_transport_t *transport =
-        aiort__transport_new(loop, ops_of[kind], sizeof(uv_transport_t));
+    aiort_transport_t *transport = aiort__transport_new(loop, ops_of[kind], sizeof(uv_transport_t));
     if (!transport) {
         return NULL;
     }

@@ -107,8 +107,8 @@ void aiodebug_opened_each(void (*fn)(aiort_loop_t *loop, void *object))
     pthread_mutex_unlock(&opened.lock);
 }
 
-/* A lock that another thread held is nobody's now; the table may be in the middle of a change, and is
- * the parent's affair. */
+/* A lock that another thread held is nobody's now; the table may be in the middle of a change, and
+ * is the parent's affair. */
 void aiodebug_opened_after_fork_child(void)
 {
     opened.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;

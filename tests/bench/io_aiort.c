@@ -5,7 +5,8 @@
 static int echo(void *arg, void **result)
 {
     aiort_connection_t *connection = arg;
-    char buffer[1024]; /* as large as a request: more would be spread over more pages of the stack */
+    char
+        buffer[1024]; /* as large as a request: more would be spread over more pages of the stack */
     ssize_t n = 0;
     int err = 0;
 

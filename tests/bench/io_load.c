@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client of the echo servers: so many connections, each of which sends 1 KiB, waits for all of it
- * to come back, and sends again. Prints what a request cost the server in CPU time, and the wall's.
+ * The client of the echo servers: so many connections, each of which sends 1 KiB, waits for all of
+ * it to come back, and sends again. Prints what a request cost the server in CPU time, and the
+ * wall's.
  *
  *      io_load PORT PID CONNECTIONS REQUESTS
  *
- * The server's clock is read from here, before and after the requests that count: a tenth of them is
- * sent before, for caches and buffers to grow warm.
+ * The server's clock is read from here, before and after the requests that count: a tenth of them
+ * is sent before, for caches and buffers to grow warm.
  */
 #include "bench.h"
 

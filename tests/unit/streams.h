@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * streams.h - what the tests of streams, servers and transports share: cases that run as a task, and
- * connections to play with.
+ * streams.h - what the tests of streams, servers and transports share: cases that run as a task,
+ * and connections to play with.
  */
 #ifndef STREAMS_H
 #define STREAMS_H

@@ -514,9 +514,9 @@ TASK_TEST(create_server_addr_in_use)
 {
     aiort_server_t *server = serve(echo), *second;
 
-    assert_code(aiort_start_server(echo, NULL, "127.0.0.1", aiort_server_port(server), NULL,
-                                   &second),
-                UV_EADDRINUSE);
+    assert_code(
+        aiort_start_server(echo, NULL, "127.0.0.1", aiort_server_port(server), NULL, &second),
+        UV_EADDRINUSE);
     assert_message("error while attempting to bind on address ('127.0.0.1', ");
     assert_message("address already in use");
     end_server(server);
@@ -528,8 +528,8 @@ TASK_TEST(create_server_reuse_port)
     aiort_server_t *server, *second;
 
     assert_ok(aiort_start_server(echo, NULL, "127.0.0.1", 0, &options, &server));
-    assert_ok(aiort_start_server(echo, NULL, "127.0.0.1", aiort_server_port(server), &options,
-                                 &second));
+    assert_ok(
+        aiort_start_server(echo, NULL, "127.0.0.1", aiort_server_port(server), &options, &second));
     end_server(server);
     end_server(second);
 }
@@ -538,8 +538,7 @@ TASK_TEST(create_server_bad_address)
 {
     aiort_server_t *server;
 
-    assert_code(aiort_start_server(echo, NULL, "203.0.113.1", 0, NULL, &server),
-                UV_EADDRNOTAVAIL);
+    assert_code(aiort_start_server(echo, NULL, "203.0.113.1", 0, NULL, &server), UV_EADDRNOTAVAIL);
     assert_message("could not bind on any address out of 203.0.113.1");
     assert_code(aiort_start_server(echo, NULL, "127.0.0.1", 70000, NULL, &server), UV_EINVAL);
     assert_code(aiort_start_server(NULL, NULL, "127.0.0.1", 0, NULL, &server), UV_EINVAL);
@@ -732,9 +731,9 @@ TASK_TEST(create_unix_server_bind_error)
 {
     aiort_server_t *server;
 
-    assert_code(aiort_start_unix_server(echo, NULL, "/nonexistent/directory/socket", 0, NULL,
-                                        &server),
-                UV_ENOENT);
+    assert_code(
+        aiort_start_unix_server(echo, NULL, "/nonexistent/directory/socket", 0, NULL, &server),
+        UV_ENOENT);
 }
 
 /* ---- Out of descriptors ---- */

@@ -77,8 +77,8 @@ TASK_TEST(open_connection)
     aiort_stream_reader_t *reader;
     aiort_stream_writer_t *writer;
 
-    assert_ok(aiort_open_connection("127.0.0.1", aiort_server_port(server), NULL, &reader,
-                                    &writer));
+    assert_ok(
+        aiort_open_connection("127.0.0.1", aiort_server_port(server), NULL, &reader, &writer));
     talk(reader, writer);
     end_server(server);
 }
@@ -90,8 +90,8 @@ TASK_TEST(open_connection_by_name)
     aiort_stream_reader_t *reader;
     aiort_stream_writer_t *writer;
 
-    assert_ok(aiort_open_connection("localhost", aiort_server_port(server), &options, &reader,
-                                    &writer));
+    assert_ok(
+        aiort_open_connection("localhost", aiort_server_port(server), &options, &reader, &writer));
     talk(reader, writer);
     end_server(server);
 }
@@ -142,8 +142,8 @@ TASK_TEST(open_connection_error)
     aiort_stream_reader_t *reader;
     aiort_stream_writer_t *writer;
 
-    assert_ok(aiort_open_connection("127.0.0.1", aiort_server_port(server), NULL, &reader,
-                                    &writer));
+    assert_ok(
+        aiort_open_connection("127.0.0.1", aiort_server_port(server), NULL, &reader, &writer));
     assert_code((int)aiort_stream_read_all(reader, &data), UV_ECONNRESET);
     assert_code((int)aiort_stream_read(reader, buffer, 1), UV_ECONNRESET);
     assert_code(aiort_stream_drain(writer), UV_ECONNRESET);
@@ -173,8 +173,7 @@ TASK_TEST(connect_refused)
     int port = aiort_server_port(server);
 
     end_server(server);
-    assert_code(aiort_open_connection("127.0.0.1", port, NULL, &reader, &writer),
-                UV_ECONNREFUSED);
+    assert_code(aiort_open_connection("127.0.0.1", port, NULL, &reader, &writer), UV_ECONNREFUSED);
     assert_message("Connect call failed ('127.0.0.1', ");
     assert_code(aiort_open_unix_connection("/nonexistent/socket", 0, NULL, &reader, &writer),
                 UV_ENOENT);
@@ -220,21 +219,21 @@ TASK_TEST(connect_local_addr)
     aiort_stream_writer_t *writer;
     char name[128];
 
-    assert_ok(aiort_open_connection("127.0.0.1", aiort_server_port(server), &options, &reader,
-                                    &writer));
+    assert_ok(
+        aiort_open_connection("127.0.0.1", aiort_server_port(server), &options, &reader, &writer));
     assert_true(aiort_stream_get_extra_info(writer, "sockname", name, sizeof name) > 0);
     assert_contains(name, "('127.0.0.2', ");
     talk(reader, writer);
 
     options.local_host = "::1";
-    assert_code(aiort_open_connection("127.0.0.1", aiort_server_port(server), &options, &reader,
-                                      &writer),
-                UV_EADDRNOTAVAIL);
+    assert_code(
+        aiort_open_connection("127.0.0.1", aiort_server_port(server), &options, &reader, &writer),
+        UV_EADDRNOTAVAIL);
     assert_message("no matching local address with family=2 found");
     options.local_host = "203.0.113.1"; /* an address for documentation: nobody's */
-    assert_code(aiort_open_connection("127.0.0.1", aiort_server_port(server), &options, &reader,
-                                      &writer),
-                UV_EADDRNOTAVAIL);
+    assert_code(
+        aiort_open_connection("127.0.0.1", aiort_server_port(server), &options, &reader, &writer),
+        UV_EADDRNOTAVAIL);
     end_server(server);
 }
 
@@ -246,9 +245,9 @@ TASK_TEST(connect_local_addr_in_use)
     aiort_stream_reader_t *reader;
     aiort_stream_writer_t *writer;
 
-    assert_code(aiort_open_connection("127.0.0.1", aiort_server_port(server), &options, &reader,
-                                      &writer),
-                UV_EADDRINUSE);
+    assert_code(
+        aiort_open_connection("127.0.0.1", aiort_server_port(server), &options, &reader, &writer),
+        UV_EADDRINUSE);
     end_server(server);
 }
 
@@ -281,8 +280,8 @@ TASK_TEST(set_nodelay)
     int value = 0;
     socklen_t length = sizeof value;
 
-    assert_ok(aiort_open_connection("127.0.0.1", aiort_server_port(server), NULL, &reader,
-                                    &writer));
+    assert_ok(
+        aiort_open_connection("127.0.0.1", aiort_server_port(server), NULL, &reader, &writer));
     int fd = aiort_transport_fileno(aiort_stream_transport(writer));
     assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &length), 0);
     assert_int_not_equal(value, 0);
@@ -393,8 +392,8 @@ TASK_TEST(happy_eyeballs)
     talk(reader, writer);
     end_server(server);
     server = serve(answer);
-    int err = aiort_open_connection("localhost", aiort_server_port(server), &options, &reader,
-                                    &writer);
+    int err =
+        aiort_open_connection("localhost", aiort_server_port(server), &options, &reader, &writer);
     assert_ok(err);
     talk(reader, writer);
     end_server(server);
@@ -436,8 +435,8 @@ TASK_TEST(wait_closed_on_close)
     aiort_stream_reader_t *reader;
     aiort_stream_writer_t *writer;
 
-    assert_ok(aiort_open_connection("127.0.0.1", aiort_server_port(server), NULL, &reader,
-                                    &writer));
+    assert_ok(
+        aiort_open_connection("127.0.0.1", aiort_server_port(server), NULL, &reader, &writer));
     assert_ok(aiort_stream_write(writer, "GET\n", 4));
     assert_bytes(aiort_stream_readline(reader, &data), data, "re: GET\n");
     assert_int_equal(aiort_stream_is_closing(writer), 0);
@@ -471,8 +470,8 @@ TASK_TEST(async_writer_api)
     char text[] = "hello\n";
     uv_buf_t lines[] = {uv_buf_init(text, 2), uv_buf_init(text, 0), uv_buf_init(text + 2, 4)};
 
-    assert_ok(aiort_open_connection("127.0.0.1", aiort_server_port(server), NULL, &reader,
-                                    &writer));
+    assert_ok(
+        aiort_open_connection("127.0.0.1", aiort_server_port(server), NULL, &reader, &writer));
     assert_ok(aiort_stream_writelines(writer, lines, 3));
     assert_ok(aiort_stream_drain(writer));
     assert_bytes(aiort_stream_readline(reader, &data), data, "re: hello\n");
@@ -572,8 +571,7 @@ TASK_TEST(multiple_drain)
         assert_code(aiort_await(tasks[i], NULL), i == 2 ? UV_ECANCELED : 0);
         aiort_unref(tasks[i]);
     }
-    assert_int_equal(aiort_transport_get_write_buffer_size(aiort_stream_transport(pair.writer)),
-                     0);
+    assert_int_equal(aiort_transport_get_write_buffer_size(aiort_stream_transport(pair.writer)), 0);
     drop_pair(&pair);
 }
 
@@ -755,8 +753,8 @@ TASK_TEST(get_extra_info)
     aiort_stream_writer_t *writer;
     char text[128], expected[64];
 
-    assert_ok(aiort_open_connection("127.0.0.1", aiort_server_port(server), NULL, &reader,
-                                    &writer));
+    assert_ok(
+        aiort_open_connection("127.0.0.1", aiort_server_port(server), NULL, &reader, &writer));
     snprintf(expected, sizeof expected, "('127.0.0.1', %d)", aiort_server_port(server));
     assert_int_equal(aiort_stream_get_extra_info(writer, "peername", text, sizeof text),
                      strlen(expected));

@@ -88,8 +88,7 @@ static int use_server(aiort_server_t *server)
     aiort_stream_reader_t *reader;
     aiort_stream_writer_t *writer;
     char byte;
-    int err = aiort_open_connection("127.0.0.1", aiort_server_port(server), NULL, &reader,
-                                    &writer);
+    int err = aiort_open_connection("127.0.0.1", aiort_server_port(server), NULL, &reader, &writer);
 
     if (err)
         return err;

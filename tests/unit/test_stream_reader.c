@@ -595,8 +595,7 @@ TEST(reader_of_another_loop)
         run_briefly(loop);
         if (i == 0)
             feed(reader, "line\n");
-        assert_code(aiort_loop_run_until_complete(loop, task, NULL),
-                    i == 0 ? 0 : AIORT_EOTHERLOOP);
+        assert_code(aiort_loop_run_until_complete(loop, task, NULL), i == 0 ? 0 : AIORT_EOTHERLOOP);
         aiort_unref(task);
         drop_loop(loop);
     }
