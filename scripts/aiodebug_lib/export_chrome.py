@@ -167,8 +167,9 @@ class Writer:
         for (pid, _), (number, _, last, name, tid) in self.tasks.items():
             self.pair("e", number, name, "task", pid, tid, last)
         out.write(b'{"displayTimeUnit":"ms","traceEvents":[\n')
-        self.spool.seek(0)
-        shutil.copyfileobj(self.spool, out, 1 << 20)
+        with self.spool:
+            self.spool.seek(0)
+            shutil.copyfileobj(self.spool, out, 1 << 20)
         # Ends the list, whose events all end in a comma.
         out.write(self.encode({"ph": "M", "name": "exporter", "pid": 0, "tid": 0, "args": {"name": "aiodebug"}}).encode())
         out.write(b"\n]}\n")
