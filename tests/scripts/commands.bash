@@ -5,6 +5,7 @@
 
 golden summary 0 "$aiodebug" summary all.jsonl
 golden summary-text 0 "$aiodebug" summary all.log
+golden summary-uv 0 "$aiodebug" summary uv.jsonl
 golden summary-check 0 "$aiodebug" summary all.jsonl --check='task-*' --no-stacks
 golden summary-grep 0 "$aiodebug" summary all.jsonl --grep='never_retrieved\.c:8'
 golden summary-none 0 "$aiodebug" summary all.jsonl --since=2100-01-01

@@ -32,20 +32,27 @@ done
 
 # log FORMAT FILE PROGRAM...: appends what the programs log. A step is slow from one second on, except where a program
 # is about that: this machine may be busy.
+patient="AIODEBUG_SLOW_ITERATION=60 AIODEBUG_SLOW_POLL=60 AIODEBUG_SLOW_QUEUE=60 AIODEBUG_BLOCKING=off AIODEBUG_HANG=off"
 log() {
     local format=$1 file=$2 program
     shift 2
     for program in "$@"; do
         local slow=1
-        [ "$program" != slow ] || slow=0.1
-        AIODEBUG_FORMAT=$format AIODEBUG_LOG=$PWD/$file AIODEBUG_SLOW_CALLBACK=$slow LD_PRELOAD=$shim "./$program" \
-            > /dev/null 2>&1
+        [[ $program != slow* ]] || slow=0.1
+        env $patient AIODEBUG_FORMAT="$format" AIODEBUG_LOG="$PWD/$file" AIODEBUG_SLOW_CALLBACK=$slow LD_PRELOAD="$shim" \
+            "./$program" > /dev/null 2>&1
     done
 }
 log json all.jsonl chain never_awaited never_retrieved slow wrong_thread again
 log text all.log chain never_awaited never_retrieved slow wrong_thread again
 log json old.jsonl chain slow
 log json new.jsonl slow never_retrieved again
+# Plain libuv, nothing of ours: the same log.
+for program in busy_many run_in_callback slow_repeating_timer; do
+    cp "$ROOT/tests/uv/$program.c" "$ROOT/tests/uv/program.h" .
+    check "$program.c" "$CC" -g $(pkg-config --cflags libuv) "$program.c" -o "$program" $(pkg-config --libs libuv) -pthread
+done
+log json uv.jsonl busy_many run_in_callback slow_repeating_timer
 same "records in JSON" 9 "$(wc -l < all.jsonl)"
 
 # ---- golden files
