@@ -90,7 +90,7 @@ same "an empty value counts as unset" "" "$(cat err)"
 
 quiet ./driver config > out
 same "the defaults" "slow_callback=0.1 slow_iteration=0.25 slow_poll=1 slow_queue=1 blocking=0.05 hang=5
-thread=0 resource=0 level=WARNING log=0 fd=0 path=- format=0 depth=16 checks=7ffffff suppress=- exitcode=-1 abort=0" \
+thread=0 resource=0 level=WARNING log=0 fd=0 path=- format=0 depth=16 checks=3fffffff suppress=- exitcode=-1 abort=0" \
     "$(cat out)"
 touch supp
 AIODEBUG=1 AIODEBUG_SLOW_CALLBACK=150ms AIODEBUG_SLOW_ITERATION=0 AIODEBUG_SLOW_POLL=.5 AIODEBUG_SLOW_QUEUE=2s \
@@ -99,8 +99,8 @@ AIODEBUG=1 AIODEBUG_SLOW_CALLBACK=150ms AIODEBUG_SLOW_ITERATION=0 AIODEBUG_SLOW_
     AIODEBUG_SUPPRESS=supp AIODEBUG_EXITCODE=3 AIODEBUG_ABORT=task-destroyed-pending,invalid-state, \
     quiet ./driver config > out
 same "every variable set" "slow_callback=0.15 slow_iteration=0 slow_poll=0.5 slow_queue=2 blocking=inf hang=1.25
-thread=2 resource=1 level=DEBUG log=2 fd=0 path=$scratch/a/%e.%p%% format=1 depth=0 checks=7ffffbf \
-suppress=$scratch/supp exitcode=3 abort=201" "$(cat out)"
+thread=2 resource=1 level=DEBUG log=2 fd=0 path=$scratch/a/%e.%p%% format=1 depth=0 checks=3fffff7f \
+suppress=$scratch/supp exitcode=3 abort=401" "$(cat out)"
 same "nothing is wrong with them" "" "$(cat err)"
 
 ./driver json-help > help.json
@@ -111,7 +111,7 @@ names = {v["name"] for v in page["variables"]}
 assert len(names) == len(page["variables"]) == 17, names
 assert all(v["accepted"] and v["meaning"] for v in page["variables"])
 slugs = {c["slug"] for c in page["checks"]}
-assert len(slugs) == len(page["checks"]) == 27, slugs
+assert len(slugs) == len(page["checks"]) == 30, slugs
 assert all(c["meaning"] and c["cause"] and c["hint"] and c["level"] for c in page["checks"])'
 AIODEBUG=help quiet ./driver unused > out
 ./driver help > help.md
