@@ -124,6 +124,13 @@ static int lost(const aiort__stream_t *stream)
     return 0;
 }
 
+/* The connection is well, and what is kept below the mark. */
+static bool nothing_to_wait_for(const aiort_stream_writer_t *writer)
+{
+    return !writer->stream->paused && !writer->stream->lost && !writer->transport->closing &&
+           !(writer->reader && writer->reader->error);
+}
+
 static int wait_until_written(aiort_stream_writer_t *writer, const aiort_site_t *site)
 {
     aiort__stream_t *stream = writer->stream;
@@ -151,7 +158,7 @@ int aiort_stream_drain_at(const aiort_site_t *site, aiort_stream_writer_t *write
 {
     int err = check(writer, "aiort_stream_drain");
 
-    if (err) {
+    if (AIORT__LIKELY(err || nothing_to_wait_for(writer))) {
         return err;
     }
     aiort__ref(&writer->base.object);

@@ -8,9 +8,12 @@ import sys
 
 
 async def echo(reader, writer):
-    while data := await reader.read(4096):
-        writer.write(data)
-        await writer.drain()
+    try:
+        while data := await reader.read(4096):
+            writer.write(data)
+            await writer.drain()
+    except ConnectionError:
+        pass  # the client has seen enough
     writer.close()
 
 
