@@ -55,14 +55,27 @@ void aiodebug_uv_call_was_long(const aiodebug_uv_call_t *call, uint64_t ticks)
     }
 }
 
+/* Not beside a loop of libaiort's, whose steps are timed from where the callbacks end. */
+void aiodebug_uv_call_many(uint64_t now)
+{
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    if (aiodebug_uv_stands == 0 || aiodebug_thread.loop || !self->run || self->run->internal) {
+        self->exact = AIODEBUG_UV_EXACT;
+        return;
+    }
+    self->stood = aiodebug_coarse();
+    self->last = now + aiodebug_uv_stands;
+}
+
 /* A poll begins, or the run ends: was the turn long? */
 static void end_turn(aiodebug_uv_thread_t *self, aiodebug_uv_run_t *run)
 {
-    int64_t took = (int64_t)(self->last - run->turn_start - (self->excused - run->excused));
+    uint64_t last = self->exact == 0 ? self->last - aiodebug_uv_stands : self->last;
+    int64_t took = (int64_t)(last - run->turn_start - (self->excused - run->excused));
     if (__builtin_expect(took >= aiodebug_uv_slow_turn && run->callbacks > 0, 0) && !run->internal) {
         int saved = errno;
         aiodebug_check_uv_turn(run, (uint64_t)took);
-        self->last = aiodebug_ticks();
+        aiodebug_uv_exactly_now(self);
         errno = saved;
     }
 }
@@ -118,7 +131,7 @@ AIODEBUG_INTERPOSE int uv_run(uv_loop_t *uv, uv_run_mode mode)
         }
         run = aiodebug_uv_run_begin(loop, frame);
     }
-    self->last = aiodebug_ticks();
+    aiodebug_uv_exactly_now(self);
     if (run) {
         run->caller = __builtin_return_address(0);
         run->internal = FROM_RUNTIME();
@@ -151,6 +164,7 @@ void aiodebug_uv_poll_ended(aiodebug_uv_run_t *run, int timeout, int events)
         uint64_t now = aiodebug_ticks();
         int64_t took = (int64_t)(now - self->last);
         self->last = now;
+        self->exact = AIODEBUG_UV_EXACT;
         if (took >= aiodebug_uv_notable_poll && !run->internal) {
             aiodebug_check_uv_poll(run, timeout, (uint64_t)took, events < 0 ? 0 : events);
             self->last = aiodebug_ticks();

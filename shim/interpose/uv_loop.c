@@ -184,7 +184,7 @@ AIODEBUG_INTERPOSE void uv_walk(uv_loop_t *uv, uv_walk_cb cb, void *arg)
     }
     walk_t walk = {cb, arg};
     if (!aiodebug_uv_self.call) {
-        aiodebug_uv_self.last = aiodebug_ticks();
+        aiodebug_uv_exactly_now(&aiodebug_uv_self);
     }
     INSIDE;
     REAL(uv_walk)(uv, walked, &walk);

@@ -89,22 +89,46 @@ static inline void aiodebug_uv_leave(const uintptr_t *before)
 /* A callback ended that is slow, or one of the turn's dearest. */
 void aiodebug_uv_call_was_long(const aiodebug_uv_call_t *call, uint64_t ticks);
 
+/* So many callbacks were timed one by one since the thread last waited. */
+void aiodebug_uv_call_many(uint64_t now);
+
+enum { AIODEBUG_UV_EXACT = 1024 };
+
+/* Reading the counter is most of what a callback's timing costs. When very many come while the
+ * coarse clock stands still, the others are only asked whether it has moved; `last` is then the
+ * time by which it must have. */
 static inline void aiodebug_uv_call_end(aiodebug_uv_call_t *call)
 {
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
-    uint64_t now = aiodebug_ticks();
-    int64_t took = (int64_t)(now - call->start - (self->excused - call->excused));
 
     self->inside = call->inside;
     self->call = call->outer;
-    self->last = now;
-    aiodebug_thread.last = now;
     if (self->run) {
         self->run->callbacks += !(call->flags & AIODEBUG_UV_INTERNAL);
     }
-    if (__builtin_expect(took >= aiodebug_uv_notable, 0)) {
-        aiodebug_uv_call_was_long(call, (uint64_t)took);
+    if (self->exact == 0 && aiodebug_coarse() == self->stood) {
+        return;
     }
+    uint64_t now = aiodebug_ticks();
+    int64_t took = (int64_t)(now - call->start - (self->excused - call->excused));
+
+    self->last = now;
+    aiodebug_thread.last = now;
+    if (__builtin_expect(took >= aiodebug_uv_notable, 0)) {
+        self->exact = AIODEBUG_UV_EXACT;
+        aiodebug_uv_call_was_long(call, (uint64_t)took);
+    } else if (__builtin_expect(self->exact == 0, 0)) {
+        self->exact = AIODEBUG_UV_EXACT;
+    } else if (__builtin_expect(--self->exact == 0, 0)) {
+        aiodebug_uv_call_many(now);
+    }
+}
+
+/* The clock was read, or is to be: callbacks are timed one by one again. */
+static inline void aiodebug_uv_exactly_now(aiodebug_uv_thread_t *self)
+{
+    self->last = aiodebug_ticks();
+    self->exact = AIODEBUG_UV_EXACT;
 }
 
 /* The program's function is about to be called. What is needed when it has ended is copied: the

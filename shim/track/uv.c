@@ -24,6 +24,7 @@ _Thread_local aiodebug_uv_thread_t aiodebug_uv_self;
 
 int64_t aiodebug_uv_slow = INT64_MAX, aiodebug_uv_slow_turn = INT64_MAX;
 int64_t aiodebug_uv_notable = INT64_MAX, aiodebug_uv_notable_poll = INT64_MAX;
+uint64_t aiodebug_uv_stands;
 uintptr_t aiodebug_uv_runtime_low, aiodebug_uv_runtime_size;
 
 /* ------------------------------------------------------------------------------------- locking */
@@ -593,6 +594,10 @@ void aiodebug_uv_start(void)
     } else if (aiodebug_config_wants(AIODEBUG_CHECK_SLOW_POLL, AIODEBUG_LEVEL_WARNING)) {
         aiodebug_uv_notable_poll = ticks(config->slow_poll < 1 ? config->slow_poll : 1);
     }
+    uint64_t stands = aiodebug_coarse_ticks();
+    bool fine = aiodebug_uv_slow < (int64_t)(16 * stands) ||
+                aiodebug_uv_slow_turn < (int64_t)(16 * stands);
+    aiodebug_uv_stands = fine ? 0 : stands;
     have_thread_key = pthread_key_create(&thread_key, thread_ends) == 0;
     aiodebug_at_fork_child(aiodebug_uv_after_fork_child);
 }

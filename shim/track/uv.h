@@ -165,7 +165,8 @@ struct aiodebug_uv_thread {
      * frames further in are libuv's own. One that an exception or longjmp() left behind is known by
      * lying further in than the caller. */
     uintptr_t inside;
-    uint64_t last; /* ticks at the end of the last callback, or of the poll */
+    uint64_t last; /* ticks at the end of the last callback, or of the poll, at the latest */
+    uint64_t stood; /* the coarse clock, while it alone is looked at */
     uint64_t excused; /* ticks that were reported already, or were the shim's own; only grows */
     const aiodebug_uv_call_t *call;
     aiodebug_uv_run_t *run;  /* the innermost, or NULL */
@@ -173,6 +174,7 @@ struct aiodebug_uv_thread {
     const uv_loop_t *cached_uv;
     aiodebug_uv_loop_t *cached_loop;
     uint32_t unused, unused_count; /* records ready for use */
+    uint32_t exact; /* callbacks still to be timed one by one, then the coarse clock is looked at */
     aiodebug_uv_closed_t *closed;
 };
 
@@ -192,6 +194,8 @@ void aiodebug_uv_runtime_at(const void *address);
 /* Ticks from which a callback is slow, a turn is slow, and a callback is worth remembering among
  * the turn's dearest; INT64_MAX: never. Set when the shim starts. */
 extern int64_t aiodebug_uv_slow, aiodebug_uv_slow_turn, aiodebug_uv_notable;
+/* How long the coarse clock stands still, in ticks; 0: the thresholds are too small for it. */
+extern uint64_t aiodebug_uv_stands;
 /* Ticks from which a poll may be worth a record. */
 extern int64_t aiodebug_uv_notable_poll;
 
