@@ -295,7 +295,7 @@ TASK_TEST(write_eof_after_close)
 /* Several pieces, more than the kernel takes at once: all of them, in order. */
 TASK_TEST(writelines_much)
 {
-    enum { PIECES = 1500, SIZE = 700 }; /* more pieces than writev() takes */
+    enum { PIECES = 1500, SIZE = 600 }; /* more pieces than writev() takes */
     static uv_buf_t pieces[PIECES];
     pair_t pair;
     size_t got = 0;
