@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libuv/libuv#1170 wants "to record all the time spend by user code in one frame": one slow callback
- * after very many quick ones, so many that the shim does not time each any more but looks whether
- * a coarser clock has moved.
+ * libuv/libuv#1170 wants "to record all the time spend by user code in one frame": one slow
+ * callback after very many quick ones, so many that the shim does not time each any more but looks
+ * whether a coarser clock has moved.
  *
  * @expect slow-callback created
  * @env AIODEBUG_SLOW_CALLBACK=0.1
