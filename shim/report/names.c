@@ -59,6 +59,14 @@ static bool is_shown(int i, int n)
     return origins[i] == PROGRAM || (origins[i] == LIBUV && !between_ours(i, n));
 }
 
+/* A function that was split shows as two frames, of which the outer one stands where it calls its
+ * other part, and no such call is in the source. */
+static bool is_other_part(const aiodebug_frame_t *part, const aiodebug_frame_t *outer)
+{
+    return part->part && part->function && outer->function && outer->file && part->file &&
+           strcmp(part->function, outer->function) == 0 && strcmp(part->file, outer->file) == 0;
+}
+
 static int select_frames(uint32_t stack, bool whole)
 {
     int n = aiodebug_stack_frames(stack, pcs, AIODEBUG_STACK_DEPTH_MAX), count = 0;
@@ -67,8 +75,10 @@ static int select_frames(uint32_t stack, bool whole)
     }
     for (int i = 0; i < n; i++) {
         if (whole || is_shown(i, n)) {
-            memcpy(&shown[count], frames_of[i], (size_t)inlined[i] * sizeof *shown);
-            count += inlined[i];
+            int from = !whole && i > 0 && is_other_part(&frames_of[i - 1][inlined[i - 1] - 1],
+                                                        &frames_of[i][0]);
+            memcpy(&shown[count], &frames_of[i][from], (size_t)(inlined[i] - from) * sizeof *shown);
+            count += inlined[i] - from;
         }
     }
     return count;

@@ -148,6 +148,13 @@ static const char *symbol_name(aiodebug_module_t *module, uint64_t address)
     return name && strncmp(name, "_Z", 2) == 0 ? aiodebug_demangle(name, NULL) : name;
 }
 
+/* gcc's partial inlining: what is left of f() is "f.part.0", and has f()'s name in DWARF. */
+static bool is_part(aiodebug_module_t *module, uint64_t address)
+{
+    const aiodebug_symbol_t *symbol = aiodebug_symtab_find(aiodebug_module_table(module), address);
+    return symbol && symbol->name && strstr(symbol->name, ".part.");
+}
+
 /* The frames of a call in `module`, by the address of the call's last byte. */
 static int frames_in(aiodebug_module_t *module, uint64_t address, aiodebug_frame_t *out, int max)
 {
@@ -156,6 +163,7 @@ static int frames_in(aiodebug_module_t *module, uint64_t address, aiodebug_frame
     aiodebug_frame_t *outer = &out[n - 1];
     if (!outer->function && !outer->inlined)
         outer->function = symbol_name(module, address);
+    outer->part = !outer->inlined && is_part(module, address);
     if (!outer->function)
         outer->startup = aiodebug_startup_code(module, address + 1);
     for (int i = 0; i < n; i++) {

@@ -24,6 +24,7 @@ typedef struct {
     const char *file; /* relative to the compilation directory when below it, else as in `path` */
     int line, column;
     bool inlined;         /* into the frame that follows */
+    bool part;            /* the compiler split this code off its function, which calls it */
     const char *module;   /* path of the program or library */
     const char *build_id; /* hexadecimal */
     uint64_t
