@@ -140,6 +140,11 @@ static size_t api_error_members(const aiort_error_t *error, aiort_error_t *const
     return error->nerrors;
 }
 
+static void *api_idle_stack(const aiort_loop_t *loop)
+{
+    return loop->current ? loop->hub_sp : NULL;
+}
+
 const aiort_instrument_api_t aiort__api = {
     .version = 2,
     .repr = aiort_repr,
@@ -167,6 +172,7 @@ const aiort_instrument_api_t aiort__api = {
     .err_name = aiort_err_name,
     .strerror = aiort_strerror,
     .error_members = api_error_members,
+    .idle_stack = api_idle_stack,
 };
 
 static const char *stack_owner_name(const void *stack)

@@ -2046,6 +2046,9 @@ typedef struct {
     const char *(*strerror)(int code);
     /* From version 2: the errors in an error group, borrowed, and how many; 0 for any other error. */
     size_t (*error_members)(const aiort_error_t *error, aiort_error_t *const **members);
+    /* From version 2: while a task runs on its own stack, the stack pointer that the loop's stack was
+     * left with: nothing is in use below it. Else NULL. */
+    void *(*idle_stack)(const aiort_loop_t *loop);
 } aiort_instrument_api_t;
 
 /* Called once, before anything else, by the library's constructor. */

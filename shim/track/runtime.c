@@ -17,9 +17,21 @@
 const aiort_instrument_api_t *aiodebug_aiort;
 _Thread_local aiodebug_thread_t aiodebug_thread;
 
+/* While a task runs, the stack of the loop itself is idle from where it was left, and there is more of
+ * it. A page less, for what the saved stack pointer may not say. */
+static void *idle_stack(void)
+{
+    enum { LESS = 4096 };
+    const aiort_loop_t *loop = aiodebug_thread.loop;
+    char *idle = loop ? aiodebug_aiort->idle_stack(loop) : NULL;
+
+    return idle ? (void *)(((uintptr_t)idle - LESS) & ~(uintptr_t)15) : NULL;
+}
+
 void aiodebug_runtime_attach(const aiort_instrument_api_t *api)
 {
     aiodebug_aiort = api;
+    aiodebug_stack_elsewhere = api->version >= 2 ? idle_stack : NULL;
     aiodebug_stack_add_internal_object((const void *)(uintptr_t)api->repr);
     /* Its TLS is a library of its own, which a program that uses it has loaded by now. */
     void *tls = dlopen("libaiort-tls.so.0", RTLD_LAZY | RTLD_NOLOAD);

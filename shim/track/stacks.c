@@ -24,6 +24,7 @@
  * thread that captures gets 0 instead of waiting for a lock that it holds itself.
  */
 #include "track/stacks.h"
+#include "track/other_stack.h"
 
 #include <errno.h>
 #include <link.h>
@@ -63,6 +64,8 @@ static _Atomic uint64_t refused;
 static atomic_bool full;
 static uint32_t max_count = 1u << 20;
 static size_t max_bytes = (size_t)256 << 20;
+
+void *(*aiodebug_stack_elsewhere)(void);
 
 static atomic_int depth = 16;
 static atomic_int slack = SLACK_FIRST;
@@ -367,11 +370,14 @@ void aiodebug_stack_set_limits(uint32_t stacks, size_t bytes)
  * captured than is kept. How much is learned: the first stack that has more internal frames than
  * were allowed for is captured again, with more.
  */
-static int capture_raw(void **pcs, int keep, int *skip)
+__attribute__((always_inline)) static inline int capture_raw(void **pcs, void *elsewhere, int keep,
+                                                            int *skip)
 {
     for (;;) {
         int extra = atomic_load_explicit(&slack, memory_order_relaxed);
-        int n = aiodebug_unwind_ops.backtrace(pcs, keep + extra);
+        int n = elsewhere ? aiodebug_on_other_stack(aiodebug_unwind_ops.backtrace, pcs, keep + extra,
+                                                    elsewhere)
+                          : aiodebug_unwind_ops.backtrace(pcs, keep + extra);
         *skip = internal_prefix(pcs, n);
         if (*skip <= extra || n < keep + extra || extra == SLACK_MAX)
             return n;
@@ -380,9 +386,32 @@ static int capture_raw(void **pcs, int keep, int *skip)
     }
 }
 
+enum { CAPTURE_MAX = AIODEBUG_STACK_DEPTH_MAX + SLACK_MAX };
+
+/* `frame` is that of aiodebug_stack_capture(), two frames further out than what unwinds: the first
+ * return address is in the stub or in capture_here(). */
+__attribute__((always_inline)) static inline uint32_t capture(void **pcs, void *elsewhere, int keep,
+                                                              const uintptr_t *frame)
+{
+    int skip;
+    int all = capture_raw(pcs, elsewhere, keep, &skip), n = all - skip;
+    uint32_t id = n <= 0 ? 0 : intern(pcs + skip, n < keep ? n : keep);
+
+    aiodebug_again_note(frame, pcs + 1, all - 1, id);
+    return id;
+}
+
+/* On a stack that is large enough. */
+__attribute__((noinline)) static uint32_t capture_here(int keep, const uintptr_t *frame)
+{
+    void *pcs[CAPTURE_MAX];
+
+    return capture(pcs, NULL, keep, frame);
+}
+
 __attribute__((noinline)) aiodebug_stack_t aiodebug_stack_capture(void)
 {
-    int keep = aiodebug_stack_depth(), skip;
+    int keep = aiodebug_stack_depth();
     const uintptr_t *frame = __builtin_frame_address(0);
     uint32_t id = 0;
     if (keep == 0 || aiodebug_unwind_ops.backtrace == NULL)
@@ -392,10 +421,11 @@ __attribute__((noinline)) aiodebug_stack_t aiodebug_stack_capture(void)
     if (!aiodebug_unwind_enter())
         return 0;
     int saved = errno;
-    void *pcs[AIODEBUG_STACK_DEPTH_MAX + SLACK_MAX];
-    int all = capture_raw(pcs, keep, &skip), n = all - skip;
-    id = n <= 0 ? 0 : intern(pcs + skip, n < keep ? n : keep);
-    aiodebug_again_note(frame, pcs, all, id);
+    void **elsewhere = aiodebug_stack_elsewhere ? aiodebug_stack_elsewhere() : NULL;
+    if (elsewhere)
+        id = capture(elsewhere - CAPTURE_MAX, elsewhere - CAPTURE_MAX, keep, frame);
+    else
+        id = capture_here(keep, frame);
     errno = saved;
     aiodebug_unwind_leave();
     return id;

@@ -57,6 +57,10 @@ void aiodebug_stack_add_internal_object(const void *address);
 /* The caller's stack, without internal frames at its innermost end; 0 when it cannot be had. */
 aiodebug_stack_t aiodebug_stack_capture(void);
 
+/* May be set, once: gives a place on an idle stack of this thread to capture on, or NULL when the
+ * one it runs on is as good. See other_stack.h. */
+extern void *(*aiodebug_stack_elsewhere)(void);
+
 /* Another thread's stack now (threads.c); 0 when it cannot be had safely. Takes some 0.1 ms,
  * but up to 0.3 s when the thread waits for a processor. Not for a loop's thread: the reporter's
  * and the hang watch's only. */

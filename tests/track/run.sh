@@ -18,7 +18,7 @@ unset AIORT_TEST_LIBUNWIND LD_PRELOAD
 ulimit -c 0
 
 sources=
-for name in again clock stacks stackcopy threads unwind unwind_quiet; do
+for name in other_stack again clock stacks stackcopy threads unwind unwind_quiet; do
     sources="$sources shim/track/$name.c"
 done
 sanitize=${SANITIZE:+-fsanitize=$SANITIZE}
