@@ -6,9 +6,9 @@
  * variable in values that others share gets a copy of them first. So making a task costs nothing
  * where nothing was ever set, and a count where something was.
  *
- * A context object (contexts.c) is a box with values in it. Where a task or a thread has its values,
- * it may have such a box instead, with the lowest bit set: then what it sets is seen by all who have
- * the box.
+ * A context object (contexts.c) is a box with values in it. Where a task or a thread has its
+ * values, it may have such a box instead, with the lowest bit set: then what it sets is seen by all
+ * who have the box.
  */
 #include "context_vars.h"
 
