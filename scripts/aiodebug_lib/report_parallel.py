@@ -15,7 +15,7 @@ from .export_samples import collect
 from .report_data import Collector
 from .terminal import Progress
 
-BEFORE = 256 << 10  # bytes
+BEFORE = 2 << 20  # bytes
 
 
 def shares(pieces, workers):

@@ -264,6 +264,7 @@ def keyboard(browser, url):
     page.key("Tab", 2)
     page.key("Enter")
     page.until("document.activeElement.id === 'flame'")
+    page.browser.settle(0.5)  # the browser goes to a link's target once more when it has drawn it
     page.key("5")
     page.until("document.activeElement.id === 'findings'")
     page.key("/")
@@ -554,6 +555,17 @@ def large(browser, scratch, records, how_many=100000):
           % (how_many, took, size / 1e6, opened, nodes, drawn))
 
 
+def alike(a, b):
+    """Equal, but for what is added up in another order, or reaches back to long before the part of the log."""
+    if isinstance(a, float) and isinstance(b, float):
+        return abs(a - b) <= 1e-2 * max(abs(a), abs(b))
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(alike, a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(alike(a[k], b[k]) for k in a)
+    return a == b
+
+
 def in_parts(scratch, records):
     """What several processes make of a log in parts is what one makes of the whole."""
     log = os.path.join(scratch, "parts.jsonl")
@@ -569,7 +581,7 @@ def in_parts(scratch, records):
         found.append(data)
     repeats = sum(" repeated " in r["message"] for r in records)
     expect(repeats > 3 and found[0]["records"] == 45000 + repeats, found[0]["records"])
-    differs = [key for key in found[0] if found[0][key] != found[1][key]]
+    differs = [key for key in found[0] if not alike(found[0][key], found[1][key])]
     expect(not differs, "differ: %s" % differs)
     os.unlink(log)
 
