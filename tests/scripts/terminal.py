@@ -5,6 +5,7 @@ reaches the program, and what the program makes of it is the status."""
 import os
 import pty
 import select
+import signal
 import sys
 import time
 
@@ -15,6 +16,7 @@ PROGRAM = 'trap "echo caught; exit 5" INT; test -t 0 && test -t 1 && test -t 2 &
 def main():
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background has it ignored
         os.execv(AIODEBUG, [AIODEBUG, "run", "--shim", SHIM, "--", "sh", "-c", PROGRAM])
     output, typed, deadline = b"", False, time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -27,6 +29,8 @@ def main():
             if b"ready" in output and not typed:
                 typed = True
                 os.write(terminal, b"\x03")
+    else:
+        os.killpg(pid, signal.SIGKILL)  # it has a session of its own
     _, status = os.waitpid(pid, 0)
     wrong = [text for text in (b"ready", b"caught", b"ended with status 5") if text not in output]
     if wrong or os.waitstatus_to_exitcode(status) != 5:
