@@ -472,7 +472,7 @@ tidy:
 clean:
 	rm -rf $(BUILD_ROOT)
 
--include $(RUNTIME_OBJ:.o=.d) $(SHIM_OBJ:.o=.d) $(HARNESS_OBJ:.o=.d)
+-include $(RUNTIME_OBJ:.o=.d) $(TLS_OBJ:.o=.d) $(SHIM_OBJ:.o=.d) $(HARNESS_OBJ:.o=.d)
 -include $(patsubst tests/unit/%.c,$(B)/obj/tests/unit/%.d,$(UNIT_SRC))
 -include $(EXAMPLE_BIN:%=%.d) $(BENCH_BIN:%=%.d)
 
