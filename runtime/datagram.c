@@ -26,8 +26,8 @@ struct aiort_datagram_s {
     uv_udp_t uv;
     aiort__parking_t waiting;
     packet_t *first, **last;
-    size_t kept;  /* bytes, with the packets' own */
-    int error;    /* for the next who receives */
+    size_t kept; /* bytes, with the packets' own */
+    int error;   /* for the next who receives */
     bool connected, receiving;
     bool closing, closed, dropped;
 };
@@ -330,8 +330,7 @@ static int set_up(aiort_datagram_t *endpoint, const aiort_datagram_options_t *op
 
 static int make(aiort_loop_t *loop, unsigned family, aiort_datagram_t **result)
 {
-    aiort_datagram_t *endpoint =
-        aiort__read_buffer(loop) ? aiort__malloc(sizeof(*endpoint)) : NULL;
+    aiort_datagram_t *endpoint = aiort__read_buffer(loop) ? aiort__malloc(sizeof(*endpoint)) : NULL;
 
     if (!endpoint) {
         return UV_ENOMEM;

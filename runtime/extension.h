@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What libaiort-tls, a library of its own, uses of libaiort's inside: a table, since these functions
- * are hidden. Both are of one version: the number changes with any of the types used.
+ * What libaiort-tls, a library of its own, uses of libaiort's inside: a table, since these
+ * functions are hidden. Both are of one version: the number changes with any of the types used.
  */
 #ifndef AIORT_EXTENSION_H
 #define AIORT_EXTENSION_H

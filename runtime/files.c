@@ -56,8 +56,8 @@ static ssize_t finish(aiort__request_t *request)
         if (!request) {                                                                            \
             return aiort_last_error();                                                             \
         }                                                                                          \
-        int err = uv_##name(task->future.object.loop->uv->loop, &request->u.fs, __VA_ARGS__,       \
-                            on_done);                                                              \
+        int err =                                                                                  \
+            uv_##name(task->future.object.loop->uv->loop, &request->u.fs, __VA_ARGS__, on_done);   \
         err = wait_for(request, task, site, err);                                                  \
         return err ? err : (int)finish(request);                                                   \
     }
@@ -79,8 +79,8 @@ int aiort_fs_open_at(const aiort_site_t *site, const char *path, int flags, int 
     if (!request) {
         return aiort_last_error();
     }
-    int err = uv_fs_open(task->future.object.loop->uv->loop, &request->u.fs, path, flags, mode,
-                         on_done);
+    int err =
+        uv_fs_open(task->future.object.loop->uv->loop, &request->u.fs, path, flags, mode, on_done);
     if (err) {
         uv_fs_req_cleanup(&request->u.fs);
     }
@@ -139,8 +139,8 @@ ssize_t aiort_fs_write_at(const aiort_site_t *site, int fd, const void *data, si
         memcpy(bytes_of(request), data, n);
     }
     uv_buf_t piece = uv_buf_init(bytes_of(request), (unsigned)n);
-    int err = uv_fs_write(task->future.object.loop->uv->loop, &request->u.fs, fd, &piece, 1,
-                          offset, on_done);
+    int err = uv_fs_write(task->future.object.loop->uv->loop, &request->u.fs, fd, &piece, 1, offset,
+                          on_done);
     err = wait_for(request, task, site, err);
     return err ? err : finish(request);
 }

@@ -27,8 +27,8 @@ int aiort_getaddrinfo_at(const aiort_site_t *site, const char *node, const char 
         return aiort_last_error();
     }
     request->release = release_addresses;
-    int err = uv_getaddrinfo(task->future.object.loop->uv->loop, &request->u.addrinfo,
-                             on_addresses, node, service, hints);
+    int err = uv_getaddrinfo(task->future.object.loop->uv->loop, &request->u.addrinfo, on_addresses,
+                             node, service, hints);
     err = aiort__request_await(request, task, site, err);
     if (err) {
         return err;

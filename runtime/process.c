@@ -2,9 +2,9 @@
 /*
  * Subprocesses: a child, its pipes as streams, its end.
  *
- * The pipes are our own and inherited as descriptors, so that two of the child's streams can be one.
- * A process is in its loop's list, which holds a reference, until it has ended, libuv's handle is
- * closed and nobody is inside communicate(); the tasks of communicate() need no more than that.
+ * The pipes are our own and inherited as descriptors, so that two of the child's streams can be
+ * one. A process is in its loop's list, which holds a reference, until it has ended, libuv's handle
+ * is closed and nobody is inside communicate(); the tasks of communicate() need no more than that.
  */
 #include "stream.h"
 #include "transport.h"

@@ -18,16 +18,16 @@ typedef struct {
     aiort_transport_t transport; /* first */
     aiort_transport_t *lower;    /* with a reference */
     SSL *ssl;
-    BIO *in, *out; /* ssl's */
+    BIO *in, *out;                     /* ssl's */
     const aiort__protocol_t *protocol; /* the lower one's own */
     void *self;
     aiort_future_t *handshake; /* who waits for it; NULL: nobody */
     int error;                 /* the handshake's */
     char message[160];
-    bool ready;   /* the handshake is over and went well */
-    bool full;    /* the lower one has more than it likes */
-    bool lost;    /* so is the lower one */
-    bool waking;  /* a call of pump() is scheduled */
+    bool ready;       /* the handshake is over and went well */
+    bool full;        /* the lower one has more than it likes */
+    bool lost;        /* so is the lower one */
+    bool waking;      /* a call of pump() is scheduled */
     const char *held; /* what start_write() was given, until the lower one has room */
     size_t held_size;
 } tls_t;
@@ -246,7 +246,8 @@ static void on_lost(void *self, aiort_error_t *error)
 
     tls->lost = true;
     if (!tls->transport.started) {
-        snprintf(tls->message, sizeof(tls->message), "the connection was lost in the TLS handshake");
+        snprintf(tls->message, sizeof(tls->message),
+                 "the connection was lost in the TLS handshake");
         handshake_over(tls, error ? aiort_error_code(error) : UV_ECONNRESET);
         return;
     }
@@ -406,7 +407,8 @@ static int new_ssl(tls_t *tls, SSL_CTX *context, bool server, const char *hostna
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls->ssl), hostname) == 1 ? 0
                                                                                       : UV_ENOMEM;
     }
-    return SSL_set1_host(tls->ssl, hostname) == 1 && SSL_set_tlsext_host_name(tls->ssl, hostname) == 1
+    return SSL_set1_host(tls->ssl, hostname) == 1 &&
+                   SSL_set_tlsext_host_name(tls->ssl, hostname) == 1
                ? 0
                : UV_ENOMEM;
 }
@@ -469,10 +471,9 @@ int aiort__tls_begin(const aiort_site_t *site, aiort_stream_reader_t *reader,
     }
     if (lower->ops == &tls_ops || aiort_transport_get_write_buffer_size(lower) > 0 ||
         (reader && reader->size > reader->from)) {
-        return aiort__rt->fail_with(AIORT_EMISUSE,
-                                    lower->ops == &tls_ops
-                                        ? "the connection has TLS already"
-                                        : "bytes are waiting to be read or written");
+        return aiort__rt->fail_with(AIORT_EMISUSE, lower->ops == &tls_ops
+                                                       ? "the connection has TLS already"
+                                                       : "bytes are waiting to be read or written");
     }
     tls_t *tls = aiort__rt->transport_new(loop, &tls_ops, sizeof(*tls));
     if (!tls) {

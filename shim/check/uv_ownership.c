@@ -46,8 +46,7 @@ bool aiodebug_check_uv_thread(aiodebug_uv_loop_t *loop, const aiodebug_uv_subjec
     if (r) {
         uint32_t call = aiodebug_stack_capture();
         aiodebug_record_message(
-            r,
-            "Non-thread-safe operation invoked on an event loop other than the current one");
+            r, "Non-thread-safe operation invoked on an event loop other than the current one");
         aiodebug_record_context(r, "function", "%s()%s", function,
                                 aiodebug_config.thread == AIODEBUG_POLICY_ERROR
                                     ? ", refused as AIODEBUG_THREAD=error asks"

@@ -31,8 +31,8 @@ void aiodebug_check_uv_slow(const aiodebug_uv_call_t *call, uint64_t ticks)
                            repr);
     aiodebug_record_key(r, (uintptr_t)call->cb);
     if (aiodebug_uv_self.run) {
-        aiodebug_record_loop(
-            r, "%s", aiodebug_uv_loop_repr(aiodebug_uv_self.run->loop, repr, sizeof repr));
+        aiodebug_record_loop(r, "%s",
+                             aiodebug_uv_loop_repr(aiodebug_uv_self.run->loop, repr, sizeof repr));
     }
     aiodebug_record_submit(r);
 }

@@ -3,11 +3,11 @@
  * epoll_wait(), epoll_pwait(), epoll_pwait2(): where a loop waits.
  *
  * A poll of a libuv whose uv_run() was seen ends one turn and begins the next (uv_calls.c). A libuv
- * that is linked into the program statically, or reached past the shim, shows nothing but its polls:
- * the time from one to the next is then all that can be said. Other libraries
- * poll in threads that do much else meanwhile, so a long turn is reported only for a caller in whose
- * module a libuv is found, and that is looked for when there is a long turn, or at exit when
- * somebody asked for INFO.
+ * that is linked into the program statically, or reached past the shim, shows nothing but its
+ * polls: the time from one to the next is then all that can be said. Other libraries poll in
+ * threads that do much else meanwhile, so a long turn is reported only for a caller in whose module
+ * a libuv is found, and that is looked for when there is a long turn, or at exit when somebody
+ * asked for INFO.
  */
 #include <dlfcn.h>
 #include <errno.h>

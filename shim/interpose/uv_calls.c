@@ -72,7 +72,8 @@ static void end_turn(aiodebug_uv_thread_t *self, aiodebug_uv_run_t *run)
 {
     uint64_t last = self->exact == 0 ? self->last - aiodebug_uv_stands : self->last;
     int64_t took = (int64_t)(last - run->turn_start - (self->excused - run->excused));
-    if (__builtin_expect(took >= aiodebug_uv_slow_turn && run->callbacks > 0, 0) && !run->internal) {
+    if (__builtin_expect(took >= aiodebug_uv_slow_turn && run->callbacks > 0, 0) &&
+        !run->internal) {
         int saved = errno;
         aiodebug_check_uv_turn(run, (uint64_t)took);
         aiodebug_uv_exactly_now(self);

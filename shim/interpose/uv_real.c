@@ -3,9 +3,9 @@
  * Where libuv's own functions are.
  *
  * The shim does not link libuv. Usually the library is further down in the lookup order
- * (RTLD_NEXT). One that a plugin brought in by dlopen(RTLD_LOCAL) (python3-uvloop, lua-luv) is in no
- * order at all and is asked for by its name, then by that of any loaded object that is called libuv.
- * dlsym(RTLD_DEFAULT) would find the shim itself.
+ * (RTLD_NEXT). One that a plugin brought in by dlopen(RTLD_LOCAL) (python3-uvloop, lua-luv) is in
+ * no order at all and is asked for by its name, then by that of any loaded object that is called
+ * libuv. dlsym(RTLD_DEFAULT) would find the shim itself.
  */
 #include <dlfcn.h>
 #include <link.h>
@@ -21,8 +21,7 @@ static const char *const names[AIODEBUG_REAL_COUNT] = {
 #define XX_INIT(name, params, args, handle) #name,
 #define XX_OP(result, name, use, params, args, handle) #name,
 #define XX_FS(name, params, args) #name,
-    AIODEBUG_UV_INITS(XX_INIT) AIODEBUG_UV_OPS(XX_OP) AIODEBUG_UV_FS(XX_FS)
-        AIODEBUG_UV_OWN(XX_NAME)
+    AIODEBUG_UV_INITS(XX_INIT) AIODEBUG_UV_OPS(XX_OP) AIODEBUG_UV_FS(XX_FS) AIODEBUG_UV_OWN(XX_NAME)
 #undef XX_NAME
 #undef XX_INIT
 #undef XX_OP

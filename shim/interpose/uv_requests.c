@@ -17,9 +17,9 @@ typedef struct {
     bool refused;
 } submission_t;
 
-/* A pending request is submitted again. libuv has the new callback in it and may call that for both,
- * or may have lost one: the record stays for as many callbacks as there may be, and nothing is said
- * of this request any more. */
+/* A pending request is submitted again. libuv has the new callback in it and may call that for
+ * both, or may have lost one: the record stays for as many callbacks as there may be, and nothing
+ * is said of this request any more. */
 static void submit_again(submission_t *submission, aiodebug_uv_loop_t *loop, uv_req_type type,
                          aiodebug_uv_function_t cb, uint32_t created)
 {
@@ -44,10 +44,8 @@ static submission_t submit(uv_req_t *req, const uv_loop_t *uv, uv_req_type type,
         aiodebug_check_uv_reused(submission.record, function);
     }
     if (loop && aiodebug_uv_elsewhere(loop) && !internal && !on_handle) {
-        aiodebug_uv_subject_t subject = {.object = req,
-                                         .cb = cb,
-                                         .type = (uint8_t)type,
-                                         .flags = AIODEBUG_UV_REQUEST};
+        aiodebug_uv_subject_t subject = {
+            .object = req, .cb = cb, .type = (uint8_t)type, .flags = AIODEBUG_UV_REQUEST};
         submission.refused = aiodebug_check_uv_thread(loop, &subject, function);
     }
     if (loop && !submission.refused) {
@@ -221,8 +219,8 @@ AIODEBUG_INTERPOSE void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *pipe, cons
 
 /* ---- The pool ---- */
 
-/* With a callback it is the loop's; without one it runs here and now, and without a request it is an
- * error. CALL is the real call. */
+/* With a callback it is the loop's; without one it runs here and now, and without a request it is
+ * an error. CALL is the real call. */
 #define SUBMIT_ON_LOOP(name, type, trampoline, call)                                               \
     if (!cb || !req || !WATCHED()) {                                                               \
         return call;                                                                               \
@@ -330,8 +328,7 @@ AIODEBUG_INTERPOSE int uv_cancel(uv_req_t *req)
         return REAL(uv_cancel)(req);
     }
     const aiodebug_uv_record_t *record = aiodebug_uv_request(req);
-    if (record && !(record->flags & AIODEBUG_UV_INTERNAL) &&
-        aiodebug_uv_elsewhere(record->loop)) {
+    if (record && !(record->flags & AIODEBUG_UV_INTERNAL) && aiodebug_uv_elsewhere(record->loop)) {
         aiodebug_uv_subject_t subject = aiodebug_uv_subject(record);
         if (aiodebug_check_uv_thread(record->loop, &subject, "uv_cancel")) {
             return AIODEBUG_UV_REFUSED;

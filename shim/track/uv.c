@@ -595,8 +595,8 @@ void aiodebug_uv_start(void)
         aiodebug_uv_notable_poll = ticks(config->slow_poll < 1 ? config->slow_poll : 1);
     }
     uint64_t stands = aiodebug_coarse_ticks();
-    bool fine = aiodebug_uv_slow < (int64_t)(16 * stands) ||
-                aiodebug_uv_slow_turn < (int64_t)(16 * stands);
+    bool fine =
+        aiodebug_uv_slow < (int64_t)(16 * stands) || aiodebug_uv_slow_turn < (int64_t)(16 * stands);
     aiodebug_uv_stands = fine ? 0 : stands;
     have_thread_key = pthread_key_create(&thread_key, thread_ends) == 0;
     aiodebug_at_fork_child(aiodebug_uv_after_fork_child);

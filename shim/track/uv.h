@@ -31,12 +31,12 @@ typedef struct aiodebug_uv_loop aiodebug_uv_loop_t;
 typedef struct aiodebug_uv_thread aiodebug_uv_thread_t;
 
 struct aiodebug_uv_loop {
-    aiodebug_uv_loop_t *next;               /* in its bucket, or of the unused */
-    _Atomic(const uv_loop_t *) uv;          /* NULL: unused */
-    _Atomic(aiodebug_uv_thread_t *) owner;  /* the thread inside uv_run() now, or NULL */
+    aiodebug_uv_loop_t *next;              /* in its bucket, or of the unused */
+    _Atomic(const uv_loop_t *) uv;         /* NULL: unused */
+    _Atomic(aiodebug_uv_thread_t *) owner; /* the thread inside uv_run() now, or NULL */
     _Atomic pid_t owner_tid;
-    _Atomic uint32_t handles;               /* open or closing ones */
-    uint32_t created;                       /* stack */
+    _Atomic uint32_t handles; /* open or closing ones */
+    uint32_t created;         /* stack */
 };
 
 /* The loop's entry, made when there is none: loops are also made where the shim does not look.
@@ -53,15 +53,15 @@ enum {
     AIODEBUG_UV_REQUEST = 1 << 0,  /* not a handle */
     AIODEBUG_UV_INTERNAL = 1 << 1, /* libaiort's own: timed and checked there */
     AIODEBUG_UV_CLOSING = 1 << 2,
-    AIODEBUG_UV_HALF = 1 << 3,     /* nothing is sure: the init failed half-way, the request was
-                                      submitted again */
-    AIODEBUG_UV_FREED = 1 << 4,    /* its memory was given back: libuv may still use it */
-    AIODEBUG_UV_CLOSED = 1 << 5,   /* over: of no record, only in what is said of it */
+    AIODEBUG_UV_HALF = 1 << 3,   /* nothing is sure: the init failed half-way, the request was
+                                    submitted again */
+    AIODEBUG_UV_FREED = 1 << 4,  /* its memory was given back: libuv may still use it */
+    AIODEBUG_UV_CLOSED = 1 << 5, /* over: of no record, only in what is said of it */
 };
 
 /* Which callback of a handle; requests have the first alone, uv_queue_work() two. */
 typedef enum {
-    AIODEBUG_UV_CB,            /* timer, idle, async, poll, signal, ...; read, recv; exit */
+    AIODEBUG_UV_CB, /* timer, idle, async, poll, signal, ...; read, recv; exit */
     AIODEBUG_UV_CB_ALLOC,
     AIODEBUG_UV_CB_CONNECTION,
     AIODEBUG_UV_CB_CLOSE,
@@ -74,7 +74,7 @@ typedef struct {
     _Atomic(const void *) object; /* NULL: unused */
     aiodebug_uv_loop_t *loop;
     aiodebug_uv_function_t cb[AIODEBUG_UV_CB_COUNT]; /* the program's; unused: [0] is the next */
-    uint32_t created, closed; /* stacks */
+    uint32_t created, closed;                        /* stacks */
     uint32_t number;
     uint8_t type; /* uv_handle_type or uv_req_type */
     uint8_t flags;
@@ -103,7 +103,8 @@ aiodebug_uv_record_t *aiodebug_uv_request_add(uv_req_t *request, const uv_loop_t
 /* The object is over; its memory is not touched. */
 void aiodebug_uv_drop(aiodebug_uv_record_t *record);
 
-/* Every record in use, in no order. Those of loops that run in other threads may change meanwhile. */
+/* Every record in use, in no order. Those of loops that run in other threads may change meanwhile.
+ */
 void aiodebug_uv_each(void (*fn)(aiodebug_uv_record_t *record, void *arg), void *arg);
 
 /* ---- What was closed lately: a table without promise, for "closed twice" ---- */
@@ -150,11 +151,11 @@ typedef struct aiodebug_uv_run {
     aiodebug_uv_loop_t *loop;
     aiodebug_uv_thread_t *owner_before;
     pid_t owner_tid_before;
-    const void *caller;  /* return address */
-    uint64_t turn_start; /* ticks; the turn: between two polls */
-    uint64_t excused;    /* the thread's at the turn's start */
-    uint32_t callbacks;  /* of the turn */
-    bool internal;       /* libaiort runs it */
+    const void *caller;                              /* return address */
+    uint64_t turn_start;                             /* ticks; the turn: between two polls */
+    uint64_t excused;                                /* the thread's at the turn's start */
+    uint32_t callbacks;                              /* of the turn */
+    bool internal;                                   /* libaiort runs it */
     aiodebug_uv_dear_t dearest[AIODEBUG_UV_DEAREST]; /* of the turn, the dearest first */
 } aiodebug_uv_run_t;
 
@@ -165,8 +166,8 @@ struct aiodebug_uv_thread {
      * frames further in are libuv's own. One that an exception or longjmp() left behind is known by
      * lying further in than the caller. */
     uintptr_t inside;
-    uint64_t last; /* ticks at the end of the last callback, or of the poll, at the latest */
-    uint64_t stood; /* the coarse clock, while it alone is looked at */
+    uint64_t last;    /* ticks at the end of the last callback, or of the poll, at the latest */
+    uint64_t stood;   /* the coarse clock, while it alone is looked at */
     uint64_t excused; /* ticks that were reported already, or were the shim's own; only grows */
     const aiodebug_uv_call_t *call;
     aiodebug_uv_run_t *run;  /* the innermost, or NULL */
