@@ -175,6 +175,10 @@ CONTEXT_SRC := $(sort $(wildcard runtime/context/*.c runtime/context/*.S))
 RUNTIME_SRC := $(sort $(wildcard runtime/*.c)) $(CONTEXT_SRC)
 SHIM_SRC := $(sort $(wildcard shim/*.c shim/*/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+ifneq ($(SANITIZE),)
+# It replaces free(), which the sanitizers have for themselves.
+UNIT_SRC := $(filter-out tests/unit/test_shim_memory.c,$(UNIT_SRC))
+endif
 GOLDEN_SRC := $(sort $(wildcard tests/golden/*.c))
 EXAMPLE_SRC := $(sort $(wildcard tests/examples/*.c))
 ifeq ($(shell $(PKG_CONFIG) --exists openssl 2>/dev/null && echo yes),)
