@@ -30,9 +30,9 @@ void *malloc(size_t size)
     if (size == OF_NEW) {
         used = (used + 4095) / 4096 * 4096;
         mprotect(region + used, 4096, PROT_NONE);
-        return region + (size_t)(used += bytes) - 4096;
+        return region + (atomic_fetch_add(&used, bytes) + bytes) - 4096;
     }
-    char *block = region + (size_t)(used += bytes) - bytes;
+    char *block = region + (atomic_fetch_add(&used, bytes) + bytes) - bytes;
     memcpy(block, &size, sizeof size);
     return block + 16;
 }
