@@ -2,6 +2,7 @@
 /* A program with an allocator of its own inside, as one that is linked with jemalloc's or Go's: its
  * free() comes before the shim's, but C++'s delete does not, and nothing is known of its blocks,
  * which begin at a page's beginning, with no page before it. */
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
