@@ -6,11 +6,13 @@
 #ifndef AIODEBUG_CHECK_CHECK_H
 #define AIODEBUG_CHECK_CHECK_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <aiort.h>
+
+#include "../report/record.h"
+#include "../track/stacks.h"
 
 /* reports.c: what the runtime itself noticed. 1: it was logged (or is not wanted). */
 int aiodebug_check_report(aiort_loop_t *loop, const aiort_report_t *report);
@@ -25,8 +27,10 @@ void aiodebug_check_dear_step(const void *ended, uint64_t ticks);
 void aiodebug_check_turn(aiort_loop_t *loop);
 void aiodebug_check_poll(aiort_loop_t *loop, double timeout, uint64_t ticks, int events);
 
-/* ownership.c. Whether another thread's stack shall be taken for a call from this place. */
-bool aiodebug_check_still_new(uint32_t call);
+/* ownership.c. Who called, from where: this thread. And what the loop's thread was at, the first
+ * few times for each place of call. */
+void aiodebug_check_add_caller(aiodebug_record_t *r, aiodebug_stack_t call);
+void aiodebug_check_add_owner(aiodebug_record_t *r, aiodebug_stack_t call, int owner);
 /* A call on a loop that runs in another thread. 0: let it through. */
 int aiodebug_check_wrong_thread(aiort_loop_t *loop, const void *object, const char *function);
 

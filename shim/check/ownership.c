@@ -19,7 +19,7 @@
 enum { REPR_SIZE = 1024, PLACES = 1024, WITH_BOTH_STACKS = 3 };
 
 /* How often this place was reported: a small table by hash; a collision only loses a stack. */
-bool aiodebug_check_still_new(uint32_t call)
+static bool still_new(aiodebug_stack_t call)
 {
     static _Atomic unsigned char seen[PLACES];
     _Atomic unsigned char *count = &seen[(call * 2654435761U) >> 22];
@@ -29,6 +29,25 @@ bool aiodebug_check_still_new(uint32_t call)
     }
     atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
     return true;
+}
+
+void aiodebug_check_add_caller(aiodebug_record_t *r, aiodebug_stack_t call)
+{
+    char name[16] = "";
+    if (prctl(PR_GET_NAME, name) != 0) {
+        name[0] = '\0';
+    }
+    aiodebug_record_stack(r, AIODEBUG_ROLE_CALL, call,
+                          "Called in thread %d (%s) at (most recent call last):", (int)gettid(),
+                          name);
+}
+
+void aiodebug_check_add_owner(aiodebug_record_t *r, aiodebug_stack_t call, int owner)
+{
+    if (owner > 0 && still_new(call)) {
+        aiodebug_record_stack(r, AIODEBUG_ROLE_RUNNING, aiodebug_stack_of_thread(owner),
+                              "The loop's thread %d was at (most recent call last):", owner);
+    }
 }
 
 static void report(aiort_loop_t *loop, const void *object, const char *function)
@@ -54,17 +73,8 @@ static void report(aiort_loop_t *loop, const void *object, const char *function)
         aiodebug_record_stack(r, AIODEBUG_ROLE_CREATED, aiodebug_aiort->trace(object), NULL);
         aiodebug_record_object(r, "object", aiodebug_aiort->id(object), object, "%s", repr);
     }
-    char name[16] = "";
-    if (prctl(PR_GET_NAME, name) != 0) {
-        name[0] = '\0';
-    }
-    aiodebug_record_stack(r, AIODEBUG_ROLE_CALL, call,
-                          "Called in thread %d (%s) at (most recent call last):", (int)gettid(),
-                          name);
-    if (owner > 0 && aiodebug_check_still_new(call)) {
-        aiodebug_record_stack(r, AIODEBUG_ROLE_RUNNING, aiodebug_stack_of_thread(owner),
-                              "The loop's thread %d was at (most recent call last):", owner);
-    }
+    aiodebug_check_add_caller(r, call);
+    aiodebug_check_add_owner(r, call, owner);
     aiodebug_record_submit(r);
 }
 

@@ -4,9 +4,6 @@
  * runs already. A loop that is made in one thread, run in a second and closed in a third is never
  * wrong.
  */
-#include <sys/prctl.h>
-#include <unistd.h>
-
 #include "../config.h"
 #include "../report/record.h"
 #include "../track/stacks.h"
@@ -14,25 +11,6 @@
 #include "uv.h"
 
 enum { REPR_SIZE = 512 };
-
-static void add_running(aiodebug_record_t *r, uint32_t call, int owner)
-{
-    if (owner > 0 && aiodebug_check_still_new(call)) {
-        aiodebug_record_stack(r, AIODEBUG_ROLE_RUNNING, aiodebug_stack_of_thread(owner),
-                              "The loop's thread %d was at (most recent call last):", owner);
-    }
-}
-
-static void add_caller(aiodebug_record_t *r, uint32_t call)
-{
-    char name[16] = "";
-    if (prctl(PR_GET_NAME, name) != 0) {
-        name[0] = '\0';
-    }
-    aiodebug_record_stack(r, AIODEBUG_ROLE_CALL, call,
-                          "Called in thread %d (%s) at (most recent call last):", (int)gettid(),
-                          name);
-}
 
 bool aiodebug_check_uv_thread(aiodebug_uv_loop_t *loop, const aiodebug_uv_subject_t *subject,
                               const char *function)
@@ -63,8 +41,8 @@ bool aiodebug_check_uv_thread(aiodebug_uv_loop_t *loop, const aiodebug_uv_subjec
         } else {
             aiodebug_record_object(r, "uv_loop_t", 0, loop->uv, "%s", repr);
         }
-        add_caller(r, call);
-        add_running(r, call, owner);
+        aiodebug_check_add_caller(r, call);
+        aiodebug_check_add_owner(r, call, owner);
         aiodebug_record_hint(r, "from other threads call uv_async_send() only, and do the work in "
                                 "the async handle's callback");
         aiodebug_record_submit(r);
@@ -86,7 +64,7 @@ void aiodebug_check_uv_reentered(aiodebug_uv_loop_t *loop, const aiodebug_uv_run
     aiodebug_record_context(r, "loop", "%s", repr);
     aiodebug_record_loop(r, "%s", repr);
     aiodebug_record_object(r, "uv_loop_t", 0, loop->uv, "%s", repr);
-    add_caller(r, call);
+    aiodebug_check_add_caller(r, call);
     if (outer) {
         /* The first uv_run() is further out in the same stack. */
         int n = aiodebug_stack_frames(call, pcs, AIODEBUG_STACK_DEPTH_MAX);
@@ -99,7 +77,7 @@ void aiodebug_check_uv_reentered(aiodebug_uv_loop_t *loop, const aiodebug_uv_run
             }
         }
     } else {
-        add_running(r, call, loop->owner_tid);
+        aiodebug_check_add_owner(r, call, loop->owner_tid);
     }
     aiodebug_record_submit(r);
 }
