@@ -38,9 +38,10 @@ static void add_subject(aiodebug_record_t *r, const aiodebug_uv_subject_t *subje
 static void add_callback(aiodebug_record_t *r)
 {
     char repr[REPR_SIZE];
-    const aiodebug_uv_call_t *call = aiodebug_uv_self.call;
-    if (!call || (uintptr_t)call < (uintptr_t)__builtin_frame_address(0) || call->self != call ||
-        call->flags & AIODEBUG_UV_INTERNAL) {
+    const aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    const aiodebug_uv_call_t *call = &self->now.call;
+    if (!call->cb || call->flags & AIODEBUG_UV_INTERNAL ||
+        (self->run && self->run->frame < (uintptr_t)__builtin_frame_address(0))) {
         return; /* none, or longjmp() left it behind */
     }
     aiodebug_uv_subject_t subject = {call->object, call->cb,    call->created,

@@ -160,7 +160,7 @@ static bool watching(void)
 /* The body of each: CALL is the real call, MS its timeout in milliseconds. */
 #define POLL(call, ms)                                                                             \
     const void *caller = __builtin_return_address(0);                                              \
-    aiodebug_uv_run_t *run = aiodebug_uv_polling((uintptr_t)__builtin_frame_address(0));           \
+    aiodebug_uv_run_t *run = aiodebug_uv_polling(caller);                                          \
     bool look = !run && watching();                                                                \
     if (run) {                                                                                     \
         aiodebug_uv_poll_begins(run);                                                              \

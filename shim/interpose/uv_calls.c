@@ -35,9 +35,9 @@ static void remember(aiodebug_uv_run_t *run, const aiodebug_uv_call_t *call, uin
     }
 }
 
-/* What was reported, with the time of reporting, counts neither for the callback around this one
- * nor for the turn. */
-void aiodebug_uv_call_was_long(const aiodebug_uv_call_t *call, uint64_t ticks)
+/* A callback ended that is slow, or one of the turn's dearest. What was reported, with the time of
+ * reporting, counts neither for the callback around this one nor for the turn. */
+static void call_was_long(const aiodebug_uv_call_t *call, uint64_t ticks)
 {
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
     if (call->flags & AIODEBUG_UV_INTERNAL) {
@@ -55,8 +55,9 @@ void aiodebug_uv_call_was_long(const aiodebug_uv_call_t *call, uint64_t ticks)
     }
 }
 
-/* Not beside a loop of libaiort's, whose steps are timed from where the callbacks end. */
-void aiodebug_uv_call_many(uint64_t now)
+/* So many callbacks were timed one by one since the thread last waited. Not beside a loop of
+ * libaiort's, whose steps are timed from where the callbacks end. */
+static void call_many(uint64_t now)
 {
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
     if (aiodebug_uv_stands == 0 || aiodebug_thread.loop || !self->run || self->run->internal) {
@@ -65,6 +66,55 @@ void aiodebug_uv_call_many(uint64_t now)
     }
     self->stood = aiodebug_coarse();
     self->last = now + aiodebug_uv_stands;
+}
+
+/*
+ * The thread's callback has ended. Reading the counter is most of what a callback's timing costs.
+ * When very many come while the coarse clock stands still, the others are only asked whether it has
+ * moved; `last` is then the time by which it must have.
+ */
+void aiodebug_uv_call_end(aiodebug_uv_thread_t *self)
+{
+    aiodebug_uv_call_t *call = &self->now.call;
+
+    if (__builtin_expect(self->run != NULL, 1)) {
+        self->run->callbacks += !(call->flags & AIODEBUG_UV_INTERNAL);
+    }
+    if (self->exact == 0 && aiodebug_coarse() == self->stood) {
+        call->cb = NULL;
+        return;
+    }
+    uint64_t now = aiodebug_ticks();
+    int64_t took = (int64_t)(now - call->start - (self->excused - call->excused));
+
+    self->last = now;
+    aiodebug_thread.last = now;
+    if (__builtin_expect(took >= aiodebug_uv_notable, 0)) {
+        self->exact = AIODEBUG_UV_EXACT;
+        call_was_long(call, (uint64_t)took);
+    } else if (__builtin_expect(self->exact == 0, 0)) {
+        self->exact = AIODEBUG_UV_EXACT;
+    } else if (__builtin_expect(--self->exact == 0, 0)) {
+        call_many(now);
+    }
+    call->cb = NULL;
+}
+
+uint64_t aiodebug_uv_alone_starts(void)
+{
+    return aiodebug_ticks();
+}
+
+void aiodebug_uv_alone_ended(aiodebug_uv_alone_t alone)
+{
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    uint64_t now = aiodebug_ticks();
+    int64_t took = (int64_t)(now - alone.call.start - (self->excused - alone.call.excused));
+    self->now.back = alone.back_before;
+    self->last = aiodebug_thread.last = now;
+    if (took >= aiodebug_uv_slow) {
+        call_was_long(&alone.call, (uint64_t)took);
+    }
 }
 
 /* A poll begins, or the run ends: was the turn long? */
@@ -92,17 +142,63 @@ static void begin_turn(aiodebug_uv_thread_t *self, aiodebug_uv_run_t *run)
     }
 }
 
+/* ---- Who called ---- */
+
+/* Where the code of TRAMPOLINE_CODE begins and ends; nowhere in a unit test that links none of it.
+ */
+extern const char trampolines[] __asm__("__start_aiodebug_callbacks")
+    __attribute__((weak, visibility("hidden")));
+extern const char trampolines_end[] __asm__("__stop_aiodebug_callbacks")
+    __attribute__((weak, visibility("hidden")));
+
+bool aiodebug_uv_jumped(const void *return_address)
+{
+    uintptr_t at = (uintptr_t)return_address;
+    return return_address == aiodebug_uv_self.now.back ||
+           at - (uintptr_t)trampolines < (uintptr_t)trampolines_end - (uintptr_t)trampolines;
+}
+
 /* ---- uv_run ---- */
 
-static void end_run(aiodebug_uv_run_t **run)
+static void end_run(aiodebug_uv_run_t *run)
 {
-    if (*run) {
-        end_turn(&aiodebug_uv_self, *run);
-        if ((*run)->internal) {
-            aiodebug_thread.steps += (*run)->callbacks;
-        }
-        aiodebug_uv_run_end(*run);
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    aiodebug_uv_call_ended(self);
+    end_turn(self, run);
+    if (run->internal) {
+        aiodebug_thread.steps += run->callbacks;
     }
+    aiodebug_uv_run_end(run);
+}
+
+/*
+ * An exception, or a thread's end, passes run_watched(). This is its personality routine: what is
+ * to be done is done on the way, without a landing pad, to which the unwinder would have to go and
+ * from which it would have to begin anew: that took as long as all the rest of a throw. The same on
+ * every processor and with every unwinder (_URC_CONTINUE_UNWIND is 8, _UA_CLEANUP_PHASE 2).
+ */
+static __attribute__((used)) int run_passed(int version, int actions, uint64_t class,
+                                            void *exception, void *context)
+{
+    (void)version, (void)class, (void)exception, (void)context;
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    if (actions & 2 && self->run) {
+        if (self->run > self->runs) {
+            aiodebug_uv_runs_left(0); /* whom longjmp() left behind, this one passes by */
+        }
+        end_run(self->run);
+    }
+    return 8;
+}
+
+static __attribute__((noinline, no_sanitize("thread"))) int run_watched(aiodebug_uv_run_t *run,
+                                                                        uv_loop_t *uv,
+                                                                        uv_run_mode mode)
+{
+    __asm__ volatile(".cfi_personality 0x1b, run_passed");
+    int alive = REAL(uv_run)(uv, mode);
+    end_run(run);
+    return alive;
 }
 
 AIODEBUG_INTERPOSE int uv_run(uv_loop_t *uv, uv_run_mode mode)
@@ -113,7 +209,7 @@ AIODEBUG_INTERPOSE int uv_run(uv_loop_t *uv, uv_run_mode mode)
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
     aiodebug_uv_loop_t *loop = aiodebug_uv_loop_of(uv);
     uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
-    aiodebug_uv_run_t *run __attribute__((cleanup(end_run))) = NULL;
+    aiodebug_uv_run_t *run = NULL;
     if (__builtin_expect(self->run != NULL, 0)) {
         aiodebug_uv_runs_left(frame);
     }
@@ -133,25 +229,20 @@ AIODEBUG_INTERPOSE int uv_run(uv_loop_t *uv, uv_run_mode mode)
         run = aiodebug_uv_run_begin(loop, frame);
     }
     aiodebug_uv_exactly_now(self);
-    if (run) {
-        run->caller = __builtin_return_address(0);
-        run->internal = FROM_RUNTIME();
-        begin_turn(self, run);
+    if (!run) {
+        return REAL(uv_run)(uv, mode);
     }
-    INSIDE;
-    return REAL(uv_run)(uv, mode);
+    run->caller = __builtin_return_address(0);
+    run->internal = FROM_RUNTIME();
+    begin_turn(self, run);
+    return run_watched(run, uv, mode);
 }
 
 /* ---- The poll ---- */
 
-aiodebug_uv_run_t *aiodebug_uv_polling(uintptr_t frame)
-{
-    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
-    return self->run && frame < self->inside && self->run->frame >= self->inside ? self->run : NULL;
-}
-
 void aiodebug_uv_poll_begins(aiodebug_uv_run_t *run)
 {
+    aiodebug_uv_call_ended(&aiodebug_uv_self);
     end_turn(&aiodebug_uv_self, run);
 }
 

@@ -69,7 +69,6 @@ bool aiodebug_uv_handle_refused(const uv_handle_t *handle, aiodebug_uv_use_t use
         if (aiodebug_uv_handle_refused((const uv_handle_t *)handle, AIODEBUG_UV_##use, #name)) {   \
             return refused;                                                                        \
         }                                                                                          \
-        INSIDE;                                                                                    \
         return REAL(name) args;                                                                    \
     }
 
@@ -85,7 +84,6 @@ bool aiodebug_uv_handle_refused(const uv_handle_t *handle, aiodebug_uv_use_t use
             return;                                                                                \
         }                                                                                          \
         if (!aiodebug_uv_handle_refused((const uv_handle_t *)handle, AIODEBUG_UV_##use, #name)) {  \
-            INSIDE;                                                                                \
             REAL(name) args;                                                                       \
         }                                                                                          \
     }
@@ -140,10 +138,7 @@ static aiodebug_uv_record_t *initialised(uv_handle_t *handle, size_t size, unsig
             return AIODEBUG_UV_REFUSED;                                                            \
         }                                                                                          \
         int err;                                                                                   \
-        {                                                                                          \
-            INSIDE;                                                                                \
-            err = REAL(name) args;                                                                 \
-        }                                                                                          \
+        err = REAL(name) args;                                                                     \
         if (err == 0) {                                                                            \
             initialised((uv_handle_t *)handle, sizeof *handle,                                     \
                         internal ? AIODEBUG_UV_INTERNAL : 0);                                      \
@@ -182,13 +177,12 @@ static aiodebug_uv_function_t keep(aiodebug_uv_record_t *record, aiodebug_uv_slo
 
 /* The trampoline NAME of a callback with these parameters, the first of which is the handle. */
 #define TRAMPOLINE(name, type, slot, params, args, handle)                                         \
-    static void name params                                                                        \
+    TRAMPOLINE_CODE static void name params                                                        \
     {                                                                                              \
         const aiodebug_uv_record_t *record = aiodebug_uv_handle((const uv_handle_t *)handle);      \
         type cb = record ? (type)record->cb[slot] : NULL;                                          \
         if (cb) {                                                                                  \
-            CALLING(handle, record, cb, slot);                                                     \
-            cb args;                                                                               \
+            CALL_BACK(handle, record, cb, slot, args);                                             \
         }                                                                                          \
     }
 
@@ -235,10 +229,7 @@ TRAMPOLINE(on_exit_of_child, uv_exit_cb, AIODEBUG_UV_CB,
             cb = KEEP(record, slot, cb, trampoline);                                               \
         }                                                                                          \
         int err;                                                                                   \
-        {                                                                                          \
-            INSIDE;                                                                                \
-            err = REAL(name)(UNPACK before, cb UNPACK after);                                      \
-        }                                                                                          \
+        err = REAL(name)(UNPACK before, cb UNPACK after);                                          \
         if (err != 0 && record) {                                                                  \
             record->cb[slot] = kept;                                                               \
         }                                                                                          \
@@ -273,7 +264,6 @@ START(uv_listen, AIODEBUG_UV_CB_CONNECTION, on_connection,
         if (aiodebug_uv_handle_refused((uv_handle_t *)h, AIODEBUG_UV_USE, #name)) {                \
             return AIODEBUG_UV_REFUSED;                                                            \
         }                                                                                          \
-        INSIDE;                                                                                    \
         aiodebug_uv_record_t *record = startable((uv_handle_t *)h, sizeof *h);                     \
         if (record && cb && !REAL(uv_is_active)((uv_handle_t *)h)) {                               \
             cb = KEEP(record, AIODEBUG_UV_CB, cb, trampoline);                                     \
@@ -294,7 +284,6 @@ AIODEBUG_INTERPOSE int uv_timer_again(uv_timer_t *h)
     if (aiodebug_uv_handle_refused((uv_handle_t *)h, AIODEBUG_UV_USE, "uv_timer_again")) {
         return AIODEBUG_UV_REFUSED;
     }
-    INSIDE;
     return REAL(uv_timer_again)(h);
 }
 
@@ -317,10 +306,7 @@ AIODEBUG_INTERPOSE int uv_timer_again(uv_timer_t *h)
             alloc_cb = KEEP(record, AIODEBUG_UV_CB_ALLOC, alloc_cb, on_alloc);                     \
         }                                                                                          \
         int err;                                                                                   \
-        {                                                                                          \
-            INSIDE;                                                                                \
-            err = REAL(name)(h, alloc_cb, cb);                                                     \
-        }                                                                                          \
+        err = REAL(name)(h, alloc_cb, cb);                                                         \
         if (err != 0 && record) {                                                                  \
             record->cb[AIODEBUG_UV_CB] = kept[0];                                                  \
             record->cb[AIODEBUG_UV_CB_ALLOC] = kept[1];                                            \
@@ -342,10 +328,7 @@ AIODEBUG_INTERPOSE int uv_async_init(uv_loop_t *loop, uv_async_t *h, uv_async_cb
         return AIODEBUG_UV_REFUSED;
     }
     int err;
-    {
-        INSIDE;
-        err = REAL(uv_async_init)(loop, h, cb ? on_async : NULL);
-    }
+    err = REAL(uv_async_init)(loop, h, cb ? on_async : NULL);
     if (err == 0) {
         aiodebug_uv_record_t *record =
             initialised((uv_handle_t *)h, sizeof *h, internal ? AIODEBUG_UV_INTERNAL : 0);
@@ -374,10 +357,7 @@ AIODEBUG_INTERPOSE int uv_spawn(uv_loop_t *loop, uv_process_t *h,
         copy.exit_cb = on_exit_of_child;
     }
     int err;
-    {
-        INSIDE;
-        err = REAL(uv_spawn)(loop, h, &copy);
-    }
+    err = REAL(uv_spawn)(loop, h, &copy);
     aiodebug_uv_record_t *record = NULL;
     if (err == 0 || h->loop == loop) {
         record = initialised((uv_handle_t *)h, sizeof *h,
@@ -394,21 +374,20 @@ AIODEBUG_INTERPOSE int uv_spawn(uv_loop_t *loop, uv_process_t *h,
 /* ---- Ends ---- */
 
 /* The record goes first: the program frees the memory in its callback, or uses it again. */
-static void on_close(uv_handle_t *h)
+TRAMPOLINE_CODE static void on_close(uv_handle_t *h)
 {
     aiodebug_uv_record_t *record = aiodebug_uv_handle(h);
     if (!record) {
         return;
     }
-    aiodebug_uv_record_t was = *record;
+    const aiodebug_uv_record_t was = *record;
     uv_close_cb cb = (uv_close_cb)record->cb[AIODEBUG_UV_CB_CLOSE];
     if (!(record->flags & AIODEBUG_UV_INTERNAL)) {
         aiodebug_uv_closed_note(record);
     }
     aiodebug_uv_drop(record);
     if (cb) {
-        CALLING(h, &was, cb, AIODEBUG_UV_CB_CLOSE);
-        cb(h);
+        CALL_BACK(h, &was, cb, AIODEBUG_UV_CB_CLOSE, (h));
     }
 }
 
@@ -459,7 +438,6 @@ AIODEBUG_INTERPOSE void uv_close(uv_handle_t *h, uv_close_cb cb)
     if (closing(h, cb)) {
         cb = on_close;
     }
-    INSIDE;
     REAL(uv_close)(h, cb);
 }
 
@@ -478,10 +456,7 @@ AIODEBUG_INTERPOSE int uv_tcp_close_reset(uv_tcp_t *h, uv_close_cb cb)
         cb = on_close;
     }
     int err;
-    {
-        INSIDE;
-        err = REAL(uv_tcp_close_reset)(h, cb);
-    }
+    err = REAL(uv_tcp_close_reset)(h, cb);
     if (err != 0 && first) {
         record->flags &= (uint8_t)~AIODEBUG_UV_CLOSING;
         record->closed = 0;

@@ -12,10 +12,7 @@ AIODEBUG_INTERPOSE int uv_loop_init(uv_loop_t *uv)
         return REAL(uv_loop_init)(uv);
     }
     int err;
-    {
-        INSIDE;
-        err = REAL(uv_loop_init)(uv);
-    }
+    err = REAL(uv_loop_init)(uv);
     if (err == 0) {
         aiodebug_uv_loop_new(uv, FROM_RUNTIME() ? 0 : aiodebug_stack_capture());
     }
@@ -28,10 +25,7 @@ AIODEBUG_INTERPOSE uv_loop_t *uv_loop_new(void)
         return REAL(uv_loop_new)();
     }
     uv_loop_t *uv;
-    {
-        INSIDE;
-        uv = REAL(uv_loop_new)();
-    }
+    uv = REAL(uv_loop_new)();
     if (uv) {
         aiodebug_uv_loop_new(uv, aiodebug_stack_capture());
     }
@@ -45,10 +39,7 @@ AIODEBUG_INTERPOSE uv_loop_t *uv_default_loop(void)
         return REAL(uv_default_loop)();
     }
     uv_loop_t *uv;
-    {
-        INSIDE;
-        uv = REAL(uv_default_loop)();
-    }
+    uv = REAL(uv_default_loop)();
     aiodebug_uv_loop_t *loop = uv ? aiodebug_uv_loop_of(uv) : NULL;
     if (loop && !loop->created) {
         loop->created = aiodebug_stack_capture();
@@ -66,10 +57,7 @@ AIODEBUG_INTERPOSE int uv_loop_close(uv_loop_t *uv)
         return AIODEBUG_UV_REFUSED;
     }
     int err;
-    {
-        INSIDE;
-        err = REAL(uv_loop_close)(uv);
-    }
+    err = REAL(uv_loop_close)(uv);
     if (err == 0) {
         aiodebug_uv_loop_gone(uv);
     } else if (err == UV_EBUSY && !FROM_RUNTIME()) {
@@ -95,10 +83,7 @@ AIODEBUG_INTERPOSE void uv_loop_delete(uv_loop_t *uv)
     if (loop && loop->handles) {
         aiodebug_check_uv_busy(loop);
     }
-    {
-        INSIDE;
-        REAL(uv_loop_delete)(uv);
-    }
+    REAL(uv_loop_delete)(uv);
     aiodebug_uv_loop_gone(uv);
 }
 
@@ -117,7 +102,6 @@ AIODEBUG_INTERPOSE int uv_loop_configure(uv_loop_t *uv, uv_loop_option option, .
     if (aiodebug_uv_loop_refused(uv, "uv_loop_configure")) {
         return AIODEBUG_UV_REFUSED;
     }
-    INSIDE;
     return REAL(uv_loop_configure)(uv, option, argument);
 }
 
@@ -130,7 +114,6 @@ AIODEBUG_INTERPOSE int uv_loop_configure(uv_loop_t *uv, uv_loop_option option, .
         if (!FROM_RUNTIME() && aiodebug_uv_loop_refused(uv, #name)) {                              \
             return refused;                                                                        \
         }                                                                                          \
-        INSIDE;                                                                                    \
         return REAL(name) args;                                                                    \
     }
 
@@ -144,7 +127,6 @@ AIODEBUG_INTERPOSE int uv_loop_configure(uv_loop_t *uv, uv_loop_option option, .
         if (!FROM_RUNTIME() && aiodebug_uv_loop_refused(uv, #name)) {                              \
             return;                                                                                \
         }                                                                                          \
-        INSIDE;                                                                                    \
         REAL(name) args;                                                                           \
     }
 
@@ -164,13 +146,21 @@ typedef struct {
     void *arg;
 } walk_t;
 
-static void walked(uv_handle_t *handle, void *arg)
+TRAMPOLINE_CODE static void walked(uv_handle_t *handle, void *arg)
 {
     static const aiodebug_uv_record_t unknown;
     const walk_t *walk = arg;
     const aiodebug_uv_record_t *record = aiodebug_uv_handle(handle);
-    CALLING(handle, record ? record : &unknown, walk->cb, AIODEBUG_UV_CB_WALK);
+    aiodebug_uv_call_begin(handle, record ? record : &unknown, (aiodebug_uv_function_t)walk->cb,
+                           AIODEBUG_UV_CB_WALK, __builtin_return_address(0));
     walk->cb(handle, walk->arg);
+}
+
+/* The callback that walks, if any, goes on. */
+static void end_walk(const aiodebug_uv_callback_t *outer)
+{
+    aiodebug_uv_call_ended(&aiodebug_uv_self);
+    aiodebug_uv_self.now = *outer;
 }
 
 AIODEBUG_INTERPOSE void uv_walk(uv_loop_t *uv, uv_walk_cb cb, void *arg)
@@ -183,9 +173,8 @@ AIODEBUG_INTERPOSE void uv_walk(uv_loop_t *uv, uv_walk_cb cb, void *arg)
         return;
     }
     walk_t walk = {cb, arg};
-    if (!aiodebug_uv_self.call) {
-        aiodebug_uv_exactly_now(&aiodebug_uv_self);
-    }
-    INSIDE;
+    aiodebug_uv_callback_t outer __attribute__((cleanup(end_walk))) = aiodebug_uv_self.now;
+    aiodebug_uv_self.now.call.cb = NULL;
+    aiodebug_uv_exactly_now(&aiodebug_uv_self);
     REAL(uv_walk)(uv, walked, &walk);
 }

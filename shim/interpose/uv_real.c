@@ -38,13 +38,20 @@ typedef struct {
     char path[1024];
 } found_t;
 
+enum { LAST_FUNCTION = 1024 }; /* its size, at the most */
+
+static bool named_libuv(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash ? slash + 1 : path;
+    return strncmp(base, "libuv.so", 8) == 0 || strncmp(base, "libuv-", 6) == 0;
+}
+
 static int is_libuv(struct dl_phdr_info *info, size_t size, void *arg)
 {
     (void)size;
     found_t *found = arg;
-    const char *slash = strrchr(info->dlpi_name, '/');
-    const char *base = slash ? slash + 1 : info->dlpi_name;
-    if (strncmp(base, "libuv.so", 8) == 0 || strncmp(base, "libuv-", 6) == 0) {
+    if (named_libuv(info->dlpi_name)) {
         strncpy(found->path, info->dlpi_name, sizeof found->path - 1);
         return 1;
     }
@@ -63,6 +70,30 @@ static void *libuv_by_name(void)
     return library;
 }
 
+/* Finds libuv's code and ours. A libuv that is part of a larger library lies there in one piece:
+ * from the first of its functions to the last. */
+static void find_code(void)
+{
+    const void *run = (const void *)(uintptr_t)aiodebug_uv_real[AIODEBUG_REAL_uv_run];
+    uintptr_t low = UINTPTR_MAX, high = 0;
+    Dl_info info;
+    if (!dladdr(run, &info)) {
+        return;
+    }
+    aiodebug_uv_code = aiodebug_uv_code_at(run);
+    if (!named_libuv(info.dli_fname)) {
+        for (int i = 0; i < AIODEBUG_REAL_COUNT; i++) {
+            uintptr_t at = (uintptr_t)aiodebug_uv_real[i];
+            if (at - aiodebug_uv_code.low < aiodebug_uv_code.size) {
+                low = at < low ? at : low;
+                high = at > high ? at : high;
+            }
+        }
+        aiodebug_uv_code = (aiodebug_uv_code_t){low, high - low + LAST_FUNCTION};
+    }
+    aiodebug_uv_own_code = aiodebug_uv_code_at((const void *)(uintptr_t)find_code);
+}
+
 /* Not kept while there is no library: it may come later. */
 aiodebug_uv_function_t aiodebug_uv_find_real(int index)
 {
@@ -75,6 +106,9 @@ aiodebug_uv_function_t aiodebug_uv_find_real(int index)
             function = (aiodebug_uv_function_t)missing;
         }
         __atomic_store_n(&aiodebug_uv_real[i], function, __ATOMIC_RELEASE);
+    }
+    if (library) {
+        find_code();
     }
     errno = saved;
     return library ? aiodebug_uv_real[index] : (aiodebug_uv_function_t)missing;

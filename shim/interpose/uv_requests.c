@@ -77,8 +77,9 @@ static void withdraw(uv_req_t *req, const submission_t *submission)
 }
 
 /* The request is over. Its record is dropped before the program's callback runs, where the request
- * may be freed or submitted again. */
-static aiodebug_uv_record_t finish(uv_req_t *req)
+ * may be freed or submitted again. In each trampoline, so that the copy is no more than what is
+ * used of it, in registers: one in memory would keep the trampoline from ending with a jump. */
+static inline __attribute__((always_inline)) aiodebug_uv_record_t finish(uv_req_t *req)
 {
     static const aiodebug_uv_record_t unknown;
     aiodebug_uv_record_t *record = aiodebug_uv_request(req);
@@ -99,13 +100,12 @@ static aiodebug_uv_record_t finish(uv_req_t *req)
 
 /* The trampoline NAME of a callback of this type whose first parameter is the request. */
 #define DONE(name, type, params, args)                                                             \
-    static void name params                                                                        \
+    TRAMPOLINE_CODE static void name params                                                        \
     {                                                                                              \
-        aiodebug_uv_record_t was = finish((uv_req_t *)req);                                        \
+        const aiodebug_uv_record_t was = finish((uv_req_t *)req);                                  \
         type cb = (type)was.cb[AIODEBUG_UV_CB];                                                    \
         if (cb) {                                                                                  \
-            CALLING(req, &was, cb, AIODEBUG_UV_CB);                                                \
-            cb args;                                                                               \
+            CALL_BACK(req, &was, cb, AIODEBUG_UV_CB, args);                                        \
         }                                                                                          \
     }
 
@@ -148,10 +148,7 @@ static bool stream_refused(const void *stream, const char *function)
         cb = trampoline;                                                                           \
     }                                                                                              \
     int err;                                                                                       \
-    {                                                                                              \
-        INSIDE;                                                                                    \
-        err = call;                                                                                \
-    }                                                                                              \
+    err = call;                                                                                    \
     if (err < 0) {                                                                                 \
         withdraw((uv_req_t *)req, &submission);                                                    \
     }                                                                                              \
@@ -213,7 +210,6 @@ AIODEBUG_INTERPOSE void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *pipe, cons
     if (submission.record) {
         cb = on_connect;
     }
-    INSIDE;
     REAL(uv_pipe_connect)(req, pipe, name, cb);
 }
 
@@ -233,10 +229,7 @@ AIODEBUG_INTERPOSE void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *pipe, cons
         cb = trampoline;                                                                           \
     }                                                                                              \
     int err;                                                                                       \
-    {                                                                                              \
-        INSIDE;                                                                                    \
-        err = call;                                                                                \
-    }                                                                                              \
+    err = call;                                                                                    \
     if (err < 0) {                                                                                 \
         withdraw((uv_req_t *)req, &submission);                                                    \
     }                                                                                              \
@@ -273,25 +266,25 @@ AIODEBUG_INTERPOSE int uv_random(uv_loop_t *loop, uv_random_t *req, void *buf, s
 }
 
 /* On a thread of the pool: nothing but the program's function, whose calls are the program's. */
-static void on_work(uv_work_t *req)
+TRAMPOLINE_CODE static void on_work(uv_work_t *req)
 {
     const aiodebug_uv_record_t *record = aiodebug_uv_request((const uv_req_t *)req);
     if (!record) {
         record = aiodebug_uv_request_lost((const uv_req_t *)req);
     }
     uv_work_cb cb = record ? (uv_work_cb)record->cb[AIODEBUG_UV_CB] : NULL;
+    aiodebug_uv_self.now.back = __builtin_return_address(0);
     if (cb) {
         cb(req);
     }
 }
 
-static void on_after_work(uv_work_t *req, int status)
+TRAMPOLINE_CODE static void on_after_work(uv_work_t *req, int status)
 {
-    aiodebug_uv_record_t was = finish((uv_req_t *)req);
+    const aiodebug_uv_record_t was = finish((uv_req_t *)req);
     uv_after_work_cb cb = (uv_after_work_cb)was.cb[AIODEBUG_UV_CB_AFTER_WORK];
     if (cb) {
-        CALLING(req, &was, cb, AIODEBUG_UV_CB_AFTER_WORK);
-        cb(req, status);
+        CALL_BACK(req, &was, cb, AIODEBUG_UV_CB_AFTER_WORK, (req, status));
     }
 }
 
@@ -311,10 +304,7 @@ AIODEBUG_INTERPOSE int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb
         after = on_after_work;
     }
     int err;
-    {
-        INSIDE;
-        err = REAL(uv_queue_work)(loop, req, cb, after);
-    }
+    err = REAL(uv_queue_work)(loop, req, cb, after);
     if (err < 0) {
         withdraw((uv_req_t *)req, &submission);
     }
@@ -334,6 +324,5 @@ AIODEBUG_INTERPOSE int uv_cancel(uv_req_t *req)
             return AIODEBUG_UV_REFUSED;
         }
     }
-    INSIDE;
     return REAL(uv_cancel)(req);
 }

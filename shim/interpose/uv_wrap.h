@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the wrappers of libuv's functions share: the real functions, the mark "inside libuv", and the
- * start and the end of a callback.
+ * What the wrappers of libuv's functions share: the real functions, who called, and the start and
+ * the end of a callback.
  *
  * A wrapper that is called by libuv itself, or while the shim is off, calls the real function and
- * does nothing else. Otherwise it sets the mark around the real call, so that what libuv calls of
- * itself on the way (all of it goes through the PLT in Debian's build, none of it in others) is not
- * taken for the program's. A callback's trampoline takes the mark away for as long as the program's
- * function runs. Marks and calls are put back by cleanup functions: an exception may pass. What
- * longjmp() leaves behind is known by its address.
+ * does nothing else. Who called is told by the return address: what libuv calls of itself goes
+ * through the PLT in Debian's build and comes from libuv's code, or, where libuv jumped, from the
+ * wrapper that had called libuv.
+ *
+ * The trampoline of a callback notes what is about to run and jumps to the program's function, so
+ * that there is no frame of ours: an exception, a debugger and a stack that is captured see the
+ * program as it is without us. That the callback has ended is noticed at the next event of its
+ * thread: the next callback, the poll, the end of uv_run() or uv_walk(). A program's function whose
+ * last call is a jump has the return address that the trampoline had; that one is therefore known.
  */
 #ifndef AIODEBUG_INTERPOSE_UV_WRAP_H
 #define AIODEBUG_INTERPOSE_UV_WRAP_H
@@ -38,8 +42,8 @@ enum {
 #define XX_INIT(name, params, args, handle) AIODEBUG_REAL_##name,
 #define XX_OP(result, name, use, params, args, handle) AIODEBUG_REAL_##name,
 #define XX_FS(name, params, args) AIODEBUG_REAL_##name,
-    AIODEBUG_UV_INITS(XX_INIT) AIODEBUG_UV_OPS(XX_OP) AIODEBUG_UV_FS(XX_FS)
-        AIODEBUG_UV_OWN(XX_NAME) AIODEBUG_REAL_COUNT
+    AIODEBUG_UV_INITS(XX_INIT) AIODEBUG_UV_OPS(XX_OP) AIODEBUG_UV_FS(XX_FS) AIODEBUG_UV_OWN(XX_NAME)
+        AIODEBUG_REAL_COUNT
 #undef XX_NAME
 #undef XX_INIT
 #undef XX_OP
@@ -60,67 +64,42 @@ static inline aiodebug_uv_function_t aiodebug_uv_real_at(int index)
 
 #define REAL(name) ((__typeof__(&(name)))aiodebug_uv_real_at(AIODEBUG_REAL_##name))
 
-/* ---- Inside libuv ---- */
+/* ---- Who called ---- */
 
-/* Whether this call is the program's, and the shim at work. `frame`: the wrapper's own. */
-static inline bool aiodebug_uv_watched(const void *frame)
+/* The code of the shim's trampolines, where those do not end with a jump (tests without
+ * optimisation), and of no other function. */
+#define TRAMPOLINE_CODE __attribute__((section("aiodebug_callbacks")))
+
+/* A call from libuv's code or from ours: whether it is the program's nevertheless. */
+bool aiodebug_uv_jumped(const void *return_address);
+
+/* Whether the caller with this return address is libuv. */
+static inline bool aiodebug_uv_from_libuv(const void *return_address)
 {
-    return aiodebug_on() && !((uintptr_t)frame < aiodebug_uv_self.inside);
+    uintptr_t at = (uintptr_t)return_address;
+    return (at - aiodebug_uv_code.low < aiodebug_uv_code.size ||
+            at - aiodebug_uv_own_code.low < aiodebug_uv_own_code.size) &&
+           !aiodebug_uv_jumped(return_address);
 }
 
-#define WATCHED() __builtin_expect(aiodebug_uv_watched(__builtin_frame_address(0)), 1)
-
-static inline void aiodebug_uv_leave(const uintptr_t *before)
-{
-    aiodebug_uv_self.inside = *before;
-}
-
-/* To the end of the block the thread is inside libuv. */
-#define INSIDE                                                                                     \
-    uintptr_t inside_before __attribute__((unused, cleanup(aiodebug_uv_leave))) =                  \
-        aiodebug_uv_self.inside;                                                                   \
-    aiodebug_uv_self.inside = (uintptr_t)__builtin_frame_address(0)
+/* Whether this call is the program's, and the shim at work. */
+#define WATCHED()                                                                                  \
+    __builtin_expect(aiodebug_on() && !aiodebug_uv_from_libuv(__builtin_return_address(0)), 1)
 
 /* The caller is libaiort: what it makes is the runtime's own. */
 #define FROM_RUNTIME() aiodebug_uv_from_runtime(__builtin_return_address(0))
 
 /* ---- Callbacks: uv_calls.c ---- */
 
-/* A callback ended that is slow, or one of the turn's dearest. */
-void aiodebug_uv_call_was_long(const aiodebug_uv_call_t *call, uint64_t ticks);
+enum { AIODEBUG_UV_EXACT = 1024 }; /* callbacks that are timed one by one */
 
-/* So many callbacks were timed one by one since the thread last waited. */
-void aiodebug_uv_call_many(uint64_t now);
+/* The thread's callback, of which there is one, has ended. */
+void aiodebug_uv_call_end(aiodebug_uv_thread_t *self);
 
-enum { AIODEBUG_UV_EXACT = 1024 };
-
-/* Reading the counter is most of what a callback's timing costs. When very many come while the
- * coarse clock stands still, the others are only asked whether it has moved; `last` is then the
- * time by which it must have. */
-static inline void aiodebug_uv_call_end(aiodebug_uv_call_t *call)
+static inline void aiodebug_uv_call_ended(aiodebug_uv_thread_t *self)
 {
-    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
-
-    self->inside = call->inside;
-    self->call = call->outer;
-    if (self->run) {
-        self->run->callbacks += !(call->flags & AIODEBUG_UV_INTERNAL);
-    }
-    if (self->exact == 0 && aiodebug_coarse() == self->stood) {
-        return;
-    }
-    uint64_t now = aiodebug_ticks();
-    int64_t took = (int64_t)(now - call->start - (self->excused - call->excused));
-
-    self->last = now;
-    aiodebug_thread.last = now;
-    if (__builtin_expect(took >= aiodebug_uv_notable, 0)) {
-        self->exact = AIODEBUG_UV_EXACT;
-        aiodebug_uv_call_was_long(call, (uint64_t)took);
-    } else if (__builtin_expect(self->exact == 0, 0)) {
-        self->exact = AIODEBUG_UV_EXACT;
-    } else if (__builtin_expect(--self->exact == 0, 0)) {
-        aiodebug_uv_call_many(now);
+    if (self->now.call.cb) {
+        aiodebug_uv_call_end(self);
     }
 }
 
@@ -133,41 +112,79 @@ static inline void aiodebug_uv_exactly_now(aiodebug_uv_thread_t *self)
 
 /* The program's function is about to be called. What is needed when it has ended is copied: the
  * object may be gone by then. */
-static inline void aiodebug_uv_call_begin(aiodebug_uv_call_t *call, const void *object,
-                                          const aiodebug_uv_record_t *record,
-                                          aiodebug_uv_function_t cb, unsigned slot)
+static inline void aiodebug_uv_call_begin(const void *object, const aiodebug_uv_record_t *record,
+                                          aiodebug_uv_function_t cb, unsigned slot,
+                                          const void *back)
 {
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
-    const aiodebug_uv_call_t *outer = self->call;
 
-    if (__builtin_expect(outer && (uintptr_t)outer < (uintptr_t)call, 0)) {
-        outer = NULL; /* longjmp() left it */
-    }
-    call->outer = outer;
-    call->self = call;
-    call->inside = self->inside;
-    /* Without a run that was seen to start nothing is known of the thread's last callback. */
-    call->start =
-        __builtin_expect(outer != NULL || !self->run, 0) ? aiodebug_ticks() : self->last;
-    call->excused = self->excused;
-    call->object = object;
-    call->cb = cb;
-    call->created = record->created;
-    call->type = record->type;
-    call->flags = record->flags;
-    call->slot = (uint8_t)slot;
-    self->call = call;
-    self->inside = 0;
+    aiodebug_uv_call_ended(self);
+    self->now.back = back;
+    self->now.call.start = self->last;
+    self->now.call.excused = self->excused;
+    self->now.call.object = object;
+    self->now.call.cb = cb;
+    self->now.call.created = record->created;
+    self->now.call.type = record->type;
+    self->now.call.flags = record->flags;
+    self->now.call.slot = (uint8_t)slot;
 }
 
-#define CALLING(object, record, cb, slot)                                                          \
-    aiodebug_uv_call_t call __attribute__((unused, cleanup(aiodebug_uv_call_end)));                \
-    aiodebug_uv_call_begin(&call, object, record, (aiodebug_uv_function_t)(cb), slot)
+/* A callback of a loop whose uv_run() was not seen (it was found by dlsym() in libuv itself): there
+ * is nobody to notice its end. */
+typedef struct {
+    aiodebug_uv_call_t call;
+    const void *back_before;
+} aiodebug_uv_alone_t;
+
+uint64_t aiodebug_uv_alone_starts(void); /* now, in ticks */
+
+static inline aiodebug_uv_alone_t aiodebug_uv_alone_begin(const void *object,
+                                                          const aiodebug_uv_record_t *record,
+                                                          aiodebug_uv_function_t cb, unsigned slot,
+                                                          const void *back)
+{
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    aiodebug_uv_alone_t alone = {.call = {.start = aiodebug_uv_alone_starts(),
+                                          .excused = self->excused,
+                                          .object = object,
+                                          .cb = cb,
+                                          .created = record->created,
+                                          .type = record->type,
+                                          .flags = record->flags,
+                                          .slot = (uint8_t)slot},
+                                 .back_before = self->now.back};
+    self->now.back = back;
+    return alone;
+}
+
+void aiodebug_uv_alone_ended(aiodebug_uv_alone_t alone);
+
+/* The end of a trampoline: calls the program's function. The alone one is passed by value: a
+ * variable whose address is known elsewhere would keep the other branch from ending with a jump. */
+#define CALL_BACK(object, record, cb, slot, args)                                                  \
+    do {                                                                                           \
+        if (__builtin_expect(aiodebug_uv_self.run != NULL, 1)) {                                   \
+            aiodebug_uv_call_begin(object, record, (aiodebug_uv_function_t)(cb), slot,             \
+                                   __builtin_return_address(0));                                   \
+            (cb) args;                                                                             \
+        } else {                                                                                   \
+            aiodebug_uv_alone_t alone = aiodebug_uv_alone_begin(                                   \
+                object, record, (aiodebug_uv_function_t)(cb), slot, __builtin_return_address(0));  \
+            (cb) args;                                                                             \
+            aiodebug_uv_alone_ended(alone);                                                        \
+        }                                                                                          \
+    } while (0)
 
 /* ---- The poll, of epoll.c ---- */
 
-/* The run whose poll a call by this frame is; NULL: not libuv's, or of a run that was not seen. */
-aiodebug_uv_run_t *aiodebug_uv_polling(uintptr_t frame);
+/* The run whose poll a call with this return address is; NULL: not libuv's, or of a run that was
+ * not seen. */
+static inline aiodebug_uv_run_t *aiodebug_uv_polling(const void *return_address)
+{
+    aiodebug_uv_run_t *run = aiodebug_uv_self.run;
+    return run && aiodebug_uv_from_libuv(return_address) ? run : NULL;
+}
 void aiodebug_uv_poll_begins(aiodebug_uv_run_t *run);
 /* The timeout in milliseconds, and what epoll_wait() returned. Leaves errno as it was. */
 void aiodebug_uv_poll_ended(aiodebug_uv_run_t *run, int timeout, int events);

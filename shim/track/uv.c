@@ -25,7 +25,7 @@ _Thread_local aiodebug_uv_thread_t aiodebug_uv_self;
 int64_t aiodebug_uv_slow = INT64_MAX, aiodebug_uv_slow_turn = INT64_MAX;
 int64_t aiodebug_uv_notable = INT64_MAX, aiodebug_uv_notable_poll = INT64_MAX;
 uint64_t aiodebug_uv_stands;
-uintptr_t aiodebug_uv_runtime_low, aiodebug_uv_runtime_size;
+aiodebug_uv_code_t aiodebug_uv_code, aiodebug_uv_own_code, aiodebug_uv_runtime_code;
 
 /* ------------------------------------------------------------------------------------- locking */
 
@@ -178,31 +178,17 @@ static pid_t gettid_cached(void)
 /* ------------------------------------------------------------------------------------- records */
 
 enum {
-    RECORDS_A_CHUNK = 1024,
-    CHUNKS = 1 << 14,
-    BATCH = 32,       /* what a thread takes at a time, */
-    KEPT = 4 * BATCH, /* and the most it keeps */
-    MARK = 0xa5,      /* with a number, what objects carry */
-    MARK_BITS = 8
+    BATCH = 32,      /* what a thread takes at a time, */
+    KEPT = 4 * BATCH /* and the most it keeps */
 };
 
 _Static_assert(sizeof(aiodebug_uv_record_t) == 64, "a cache line");
 
-static _Atomic(aiodebug_uv_record_t *) chunks[CHUNKS];
+_Atomic(aiodebug_uv_record_t *) aiodebug_uv_chunks[AIODEBUG_UV_CHUNKS];
 static _Atomic uint32_t chunk_count;
 static uint32_t common, common_count; /* unused records */
 static pthread_key_t thread_key;
 static bool have_thread_key;
-
-aiodebug_uv_record_t *aiodebug_uv_record(uint32_t number)
-{
-    if (number / RECORDS_A_CHUNK >= CHUNKS || number == 0) {
-        return NULL;
-    }
-    aiodebug_uv_record_t *chunk =
-        atomic_load_explicit(&chunks[number / RECORDS_A_CHUNK], memory_order_acquire);
-    return chunk ? &chunk[number % RECORDS_A_CHUNK] : NULL;
-}
 
 static uint32_t next_unused(const aiodebug_uv_record_t *record)
 {
@@ -218,17 +204,18 @@ static void set_next_unused(aiodebug_uv_record_t *record, uint32_t next)
 static bool add_chunk(void)
 {
     uint32_t index = chunk_count;
-    aiodebug_uv_record_t *chunk = index < CHUNKS ? pages(RECORDS_A_CHUNK * sizeof *chunk) : NULL;
+    aiodebug_uv_record_t *chunk =
+        index < AIODEBUG_UV_CHUNKS ? pages(AIODEBUG_UV_CHUNK * sizeof *chunk) : NULL;
     if (!chunk) {
         return false;
     }
-    for (int i = RECORDS_A_CHUNK - 1; i >= (index == 0); i--) {
-        chunk[i].number = index * RECORDS_A_CHUNK + (uint32_t)i;
+    for (int i = AIODEBUG_UV_CHUNK - 1; i >= (index == 0); i--) {
+        chunk[i].number = index * AIODEBUG_UV_CHUNK + (uint32_t)i;
         set_next_unused(&chunk[i], common);
         common = chunk[i].number;
         common_count++;
     }
-    atomic_store_explicit(&chunks[index], chunk, memory_order_release);
+    atomic_store_explicit(&aiodebug_uv_chunks[index], chunk, memory_order_release);
     chunk_count = index + 1;
     return true;
 }
@@ -313,17 +300,7 @@ static aiodebug_uv_record_t *take(void)
 
 static void *marked(uint32_t number)
 {
-    return (void *)((uintptr_t)number << MARK_BITS | MARK);
-}
-
-static aiodebug_uv_record_t *of_mark(const void *mark, const void *object)
-{
-    if (((uintptr_t)mark & ((1 << MARK_BITS) - 1)) != MARK || (uintptr_t)mark >> 40) {
-        return NULL;
-    }
-    aiodebug_uv_record_t *record = aiodebug_uv_record((uint32_t)((uintptr_t)mark >> MARK_BITS));
-    return record && atomic_load_explicit(&record->object, memory_order_relaxed) == object ? record
-                                                                                           : NULL;
+    return (void *)((uintptr_t)number << AIODEBUG_UV_MARK_BITS | AIODEBUG_UV_MARK);
 }
 
 uint32_t aiodebug_uv_number_at(const uv_handle_t *handle)
@@ -331,17 +308,9 @@ uint32_t aiodebug_uv_number_at(const uv_handle_t *handle)
     return aiodebug_memory_find(handle);
 }
 
-aiodebug_uv_record_t *aiodebug_uv_handle(const uv_handle_t *handle)
+aiodebug_uv_record_t *aiodebug_uv_handle_lost(const uv_handle_t *handle)
 {
-    aiodebug_uv_record_t *record = of_mark(handle->u.reserved[3], handle);
-    return __builtin_expect(record != NULL, 1) ? record
-                                               : aiodebug_uv_record(aiodebug_memory_find(handle));
-}
-
-aiodebug_uv_record_t *aiodebug_uv_request(const uv_req_t *request)
-{
-    aiodebug_uv_record_t *record = of_mark(request->reserved[5], request);
-    return record && record->flags & AIODEBUG_UV_REQUEST ? record : NULL;
+    return aiodebug_uv_record(aiodebug_memory_find(handle));
 }
 
 typedef struct {
@@ -426,8 +395,8 @@ void aiodebug_uv_each(void (*fn)(aiodebug_uv_record_t *record, void *arg), void 
 {
     uint32_t n = chunk_count;
     for (uint32_t c = 0; c < n; c++) {
-        aiodebug_uv_record_t *chunk = chunks[c];
-        for (int i = 0; i < RECORDS_A_CHUNK; i++) {
+        aiodebug_uv_record_t *chunk = aiodebug_uv_chunks[c];
+        for (int i = 0; i < AIODEBUG_UV_CHUNK; i++) {
             if (atomic_load_explicit(&chunk[i].object, memory_order_acquire)) {
                 fn(&chunk[i], arg);
             }
@@ -485,6 +454,7 @@ void aiodebug_uv_run_end(aiodebug_uv_run_t *run)
         loop->owner_tid = run->owner_tid_before;
         atomic_store_explicit(&loop->owner, run->owner_before, memory_order_release);
     }
+    self->now = run->outer;
     self->run = run > self->runs ? run - 1 : NULL;
 }
 
@@ -528,6 +498,8 @@ aiodebug_uv_run_t *aiodebug_uv_run_begin(aiodebug_uv_loop_t *loop, uintptr_t fra
     }
     run->frame = frame;
     run->loop = loop;
+    run->outer = self->now;
+    self->now.call.cb = NULL;
     run->owner_before = loop->owner;
     run->owner_tid_before = loop->owner_tid;
     run->callbacks = 0;
@@ -542,9 +514,15 @@ aiodebug_uv_run_t *aiodebug_uv_run_begin(aiodebug_uv_loop_t *loop, uintptr_t fra
 
 /* ------------------------------------------------------------------------------------- the rest */
 
-static int find_range(struct dl_phdr_info *info, size_t size, void *address)
+typedef struct {
+    uintptr_t address;
+    aiodebug_uv_code_t code;
+} range_t;
+
+static int find_range(struct dl_phdr_info *info, size_t size, void *arg)
 {
     (void)size;
+    range_t *range = arg;
     uintptr_t low = UINTPTR_MAX, high = 0;
     bool found = false;
     for (int i = 0; i < info->dlpi_phnum; i++) {
@@ -553,22 +531,28 @@ static int find_range(struct dl_phdr_info *info, size_t size, void *address)
         if (segment->p_type != PT_LOAD) {
             continue;
         }
-        found |= (uintptr_t)address >= start && (uintptr_t)address < end;
+        found |= range->address >= start && range->address < end;
         if (segment->p_flags & PF_X) {
             low = start < low ? start : low;
             high = end > high ? end : high;
         }
     }
     if (found && low < high) {
-        aiodebug_uv_runtime_low = low;
-        aiodebug_uv_runtime_size = high - low;
+        range->code = (aiodebug_uv_code_t){low, high - low};
     }
     return found;
 }
 
+aiodebug_uv_code_t aiodebug_uv_code_at(const void *address)
+{
+    range_t range = {.address = (uintptr_t)address};
+    dl_iterate_phdr(find_range, &range);
+    return range.code;
+}
+
 void aiodebug_uv_runtime_at(const void *address)
 {
-    dl_iterate_phdr(find_range, (void *)(uintptr_t)address);
+    aiodebug_uv_runtime_code = aiodebug_uv_code_at(address);
 }
 
 static int64_t ticks(double seconds)

@@ -85,13 +85,51 @@ typedef struct {
  * memory of the program. */
 uint32_t aiodebug_uv_number_at(const uv_handle_t *handle);
 
+enum { AIODEBUG_UV_CHUNK = 1024, AIODEBUG_UV_CHUNKS = 1 << 14 }; /* records a chunk */
+
+extern _Atomic(aiodebug_uv_record_t *) aiodebug_uv_chunks[AIODEBUG_UV_CHUNKS];
+
 /* The record of this number, used or not; NULL when there is none. */
-aiodebug_uv_record_t *aiodebug_uv_record(uint32_t number);
+static inline aiodebug_uv_record_t *aiodebug_uv_record(uint32_t number)
+{
+    if (number / AIODEBUG_UV_CHUNK >= AIODEBUG_UV_CHUNKS || number == 0) {
+        return NULL;
+    }
+    aiodebug_uv_record_t *chunk =
+        atomic_load_explicit(&aiodebug_uv_chunks[number / AIODEBUG_UV_CHUNK], memory_order_acquire);
+    return chunk ? &chunk[number % AIODEBUG_UV_CHUNK] : NULL;
+}
+
+enum { AIODEBUG_UV_MARK = 0xa5, AIODEBUG_UV_MARK_BITS = 8 }; /* with a number, what objects carry */
+
+/* The record that the object's mark names, if that one names the object. */
+static inline aiodebug_uv_record_t *aiodebug_uv_marked(const void *mark, const void *object)
+{
+    uintptr_t bits = (uintptr_t)mark;
+    if ((bits & ((1 << AIODEBUG_UV_MARK_BITS) - 1)) != AIODEBUG_UV_MARK || bits >> 40) {
+        return NULL;
+    }
+    aiodebug_uv_record_t *record = aiodebug_uv_record((uint32_t)(bits >> AIODEBUG_UV_MARK_BITS));
+    return record && atomic_load_explicit(&record->object, memory_order_relaxed) == object ? record
+                                                                                           : NULL;
+}
+
+aiodebug_uv_record_t *aiodebug_uv_handle_lost(const uv_handle_t *handle);
 
 /* The handle's; NULL when it was never seen. Reads the handle's memory. */
-aiodebug_uv_record_t *aiodebug_uv_handle(const uv_handle_t *handle);
+static inline aiodebug_uv_record_t *aiodebug_uv_handle(const uv_handle_t *handle)
+{
+    aiodebug_uv_record_t *record = aiodebug_uv_marked(handle->u.reserved[3], handle);
+    return __builtin_expect(record != NULL, 1) ? record : aiodebug_uv_handle_lost(handle);
+}
+
 /* The pending request's; NULL when it is not pending. Reads the request's memory. */
-aiodebug_uv_record_t *aiodebug_uv_request(const uv_req_t *request);
+static inline aiodebug_uv_record_t *aiodebug_uv_request(const uv_req_t *request)
+{
+    aiodebug_uv_record_t *record = aiodebug_uv_marked(request->reserved[5], request);
+    return record && record->flags & AIODEBUG_UV_REQUEST ? record : NULL;
+}
+
 /* The same for one that must be pending, should its number have been overwritten meanwhile. */
 aiodebug_uv_record_t *aiodebug_uv_request_lost(const uv_req_t *request);
 
@@ -124,18 +162,20 @@ const aiodebug_uv_closed_t *aiodebug_uv_closed_find(const void *object);
 
 enum { AIODEBUG_UV_DEAREST = 3 };
 
-/* A callback of the program's that runs; on its trampoline's stack. */
-typedef struct aiodebug_uv_call {
-    const struct aiodebug_uv_call *outer; /* for its address only: it may be gone */
-    const struct aiodebug_uv_call *self;  /* this, while it is not gone */
-    uintptr_t inside;                     /* the thread's, to be put back */
-    uint64_t start;                       /* ticks */
-    uint64_t excused;                     /* the thread's at the start */
+/* A callback of the program's that runs, or did until now: nobody waits for its end. */
+typedef struct {
+    uint64_t start;   /* ticks */
+    uint64_t excused; /* the thread's at the start */
     const void *object;
-    aiodebug_uv_function_t cb;
+    aiodebug_uv_function_t cb; /* NULL: none runs */
     uint32_t created;
     uint8_t type, flags, slot;
 } aiodebug_uv_call_t;
+
+typedef struct {
+    aiodebug_uv_call_t call;
+    const void *back; /* where in libuv a callback of this thread returned or will return to */
+} aiodebug_uv_callback_t;
 
 typedef struct {
     uint64_t took;
@@ -152,6 +192,7 @@ typedef struct aiodebug_uv_run {
     aiodebug_uv_thread_t *owner_before;
     pid_t owner_tid_before;
     const void *caller;                              /* return address */
+    aiodebug_uv_callback_t outer;                    /* what called uv_run() */
     uint64_t turn_start;                             /* ticks; the turn: between two polls */
     uint64_t excused;                                /* the thread's at the turn's start */
     uint32_t callbacks;                              /* of the turn */
@@ -162,14 +203,10 @@ typedef struct aiodebug_uv_run {
 enum { AIODEBUG_UV_RUNS = 16 }; /* one in another; more are not watched */
 
 struct aiodebug_uv_thread {
-    /* The frame of the wrapper through which libuv was entered; 0 in the program's code. Calls from
-     * frames further in are libuv's own. One that an exception or longjmp() left behind is known by
-     * lying further in than the caller. */
-    uintptr_t inside;
     uint64_t last;    /* ticks at the end of the last callback, or of the poll, at the latest */
     uint64_t stood;   /* the coarse clock, while it alone is looked at */
     uint64_t excused; /* ticks that were reported already, or were the shim's own; only grows */
-    const aiodebug_uv_call_t *call;
+    aiodebug_uv_callback_t now;
     aiodebug_uv_run_t *run;  /* the innermost, or NULL */
     aiodebug_uv_run_t *runs; /* AIODEBUG_UV_RUNS of them, the outermost first */
     const uv_loop_t *cached_uv;
@@ -182,14 +219,21 @@ struct aiodebug_uv_thread {
 extern _Thread_local aiodebug_uv_thread_t aiodebug_uv_self
     __attribute__((tls_model("initial-exec")));
 
-/* libaiort's code: calls from there are the runtime's own. */
-extern uintptr_t aiodebug_uv_runtime_low, aiodebug_uv_runtime_size;
+/* A module's code, or a part of it. */
+typedef struct {
+    uintptr_t low, size;
+} aiodebug_uv_code_t;
+
+/* libuv's code, the shim's, and libaiort's, whose calls are the runtime's own. Empty: not known. */
+extern aiodebug_uv_code_t aiodebug_uv_code, aiodebug_uv_own_code, aiodebug_uv_runtime_code;
 
 static inline bool aiodebug_uv_from_runtime(const void *return_address)
 {
-    return (uintptr_t)return_address - aiodebug_uv_runtime_low < aiodebug_uv_runtime_size;
+    return (uintptr_t)return_address - aiodebug_uv_runtime_code.low < aiodebug_uv_runtime_code.size;
 }
 
+/* The code of the module that this address lies in. */
+aiodebug_uv_code_t aiodebug_uv_code_at(const void *address);
 void aiodebug_uv_runtime_at(const void *address);
 
 /* Ticks from which a callback is slow, a turn is slow, and a callback is worth remembering among
