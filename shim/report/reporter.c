@@ -102,8 +102,8 @@ static void print(aiodebug_record_t *r)
     }
     if (out.failed) {
         aiodebug_queue_count_lost(AIODEBUG_LOST_MEMORY);
-    } else if (aiodebug_sink_write(out.data, out.length) != 0) {
-        aiodebug_queue_count_lost(AIODEBUG_LOST_WRITE);
+    } else {
+        aiodebug_sink_write(out.data, out.length);
     }
 }
 
@@ -135,6 +135,7 @@ static void report(aiodebug_record_t *r)
             print_lost((aiodebug_lost_t)why);
         }
         aiodebug_group_summary(print);
+        aiodebug_sink_finish();
         return;
     }
     if (aiodebug_suppressed(r)) {
@@ -146,13 +147,16 @@ static void report(aiodebug_record_t *r)
     }
     print(r);
     aiodebug_group_printed(r);
+    if (r->fatal || r->written) {
+        aiodebug_sink_finish();
+    }
     if (r->written) {
         atomic_store(r->written, true);
     }
 }
 
-/* Everything there is. The lock is held. */
-static void drain(void)
+/* Everything there is. The lock is held. True: all of it is written. */
+static bool drain(void)
 {
     aiodebug_record_t *next;
     for (aiodebug_record_t *r = aiodebug_queue_take(); r; r = next) {
@@ -165,6 +169,7 @@ static void drain(void)
         aiodebug_queue_done();
     }
     print_lost(AIODEBUG_LOST_FULL);
+    return aiodebug_sink_retry();
 }
 
 
@@ -183,19 +188,26 @@ static bool retire(void)
     return true;
 }
 
+/* What could not be written, for want of a descriptor, is tried again each second. */
 static void *run(void *arg)
 {
     (void)arg;
     is_reporter = true;
     prctl(PR_SET_NAME, "aiodebug");
-    for (;;) {
+    for (bool idle = false;;) {
+        bool all_written = true;
         if (lock_until(INT64_MAX)) {
-            drain();
+            all_written = drain();
             unlock();
         }
-        if (!aiodebug_queue_wait(aiodebug_now_ns() + atomic_load(&linger)) && retire()) {
+        int64_t patience = atomic_load(&linger);
+        if (idle && patience <= second && retire()) {
             return NULL;
         }
+        if (!all_written && patience > second) {
+            patience = second;
+        }
+        idle = !aiodebug_queue_wait(aiodebug_now_ns() + patience);
     }
 }
 

@@ -9,6 +9,11 @@
  * taken its place is left alone. What cannot be opened or written falls back to stderr with one
  * line.
  *
+ * A program that is out of descriptors may have some again a moment later, and its stderr may be
+ * what somebody compares: what was to be written meanwhile is held back, in order, until the file
+ * can be opened, there is no room for more, or the process ends. In the two last cases it goes to
+ * stderr with one line that says why.
+ *
  * Files are appended to, each record with one write(2), so several processes may share one.
  */
 #include <errno.h>
@@ -24,7 +29,10 @@
 #include "../config.h"
 #include "../init.h"
 #include "../say.h"
+#include "queue.h"
 #include "sink.h"
+
+enum { NO_FD = -1, LATER = -2 };
 
 static enum { UNOPENED, OPEN, FELL_BACK } state;
 static int sink_fd = -1;
@@ -32,6 +40,14 @@ static aiodebug_file_t file;       /* what sink_fd stands for */
 static aiodebug_file_t given;      /* what AIODEBUG_LOG=fd:N stood for at the start */
 static bool torn;                  /* the last write stopped half-way: begin on a new line */
 static char opened_path[PATH_MAX]; /* for messages */
+
+/* What waits for a descriptor: one record after the other, the length of each in front of it. */
+static struct {
+    char bytes[64 * 1024];
+    size_t length;
+    unsigned records;
+    int why; /* EMFILE or ENFILE */
+} held;
 
 void aiodebug_sink_remember(void)
 {
@@ -91,41 +107,43 @@ static int move_up(int fd)
     return high;
 }
 
-/* Not blocking: a FIFO without a reader must not hold the reporter. */
-static bool open_path(void)
+/* The file's descriptor, NO_FD or LATER. Not blocking: a FIFO without a reader must not hold the
+ * reporter. */
+static int open_path(void)
 {
     expand_path();
     int fd =
         open(opened_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
     if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
-        return false; /* the program may close some: stderr for this time */
+        held.why = errno;
+        return LATER; /* the program may close some */
     }
     if (fd < 0) {
         fall_back("open", errno);
-        return false;
+        return NO_FD;
     }
     sink_fd = move_up(fd);
     file = aiodebug_file_of(sink_fd);
     state = OPEN;
-    return true;
+    return sink_fd;
 }
 
-/* The descriptor to write to now; -1: stderr is the log. */
+/* The descriptor to write to now; NO_FD: stderr is the log; LATER: there is none to be had. */
 static int current(void)
 {
     if (state == FELL_BACK || aiodebug_config.log == AIODEBUG_LOG_STDERR) {
-        return -1;
+        return NO_FD;
     }
     if (state == OPEN && aiodebug_file_is(sink_fd, &file)) {
         return sink_fd;
     }
     if (aiodebug_config.log == AIODEBUG_LOG_PATH) {
-        return open_path() ? sink_fd : -1;
+        return open_path();
     }
     snprintf(opened_path, sizeof opened_path, "fd:%d", aiodebug_config.log_fd);
     if (!aiodebug_file_is(aiodebug_config.log_fd, &given)) {
         fall_back("write to", EBADF);
-        return -1;
+        return NO_FD;
     }
     sink_fd = aiodebug_config.log_fd;
     file = given;
@@ -133,10 +151,9 @@ static int current(void)
     return sink_fd;
 }
 
-int aiodebug_sink_write(const char *data, size_t length)
+static int write_to(int fd, const char *data, size_t length)
 {
     size_t written;
-    int fd = current();
     if (fd < 0) {
         return aiodebug_stderr_write(data, length);
     }
@@ -152,9 +169,74 @@ int aiodebug_sink_write(const char *data, size_t length)
     return aiodebug_stderr_write(data, length);
 }
 
+/* The descriptor is asked for again for each record: the one before it may have found it bad. */
+static void write_record(bool to_stderr, const char *data, size_t length)
+{
+    if (write_to(to_stderr ? NO_FD : current(), data, length) != 0) {
+        aiodebug_queue_count_lost(AIODEBUG_LOST_WRITE);
+    }
+}
+
+static bool hold(const char *data, size_t length)
+{
+    if (sizeof held.bytes - held.length < sizeof length + length) {
+        return false;
+    }
+    memcpy(held.bytes + held.length, &length, sizeof length);
+    memcpy(held.bytes + held.length + sizeof length, data, length);
+    held.length += sizeof length + length;
+    held.records++;
+    return true;
+}
+
+static void let_go(bool to_stderr)
+{
+    size_t length;
+    for (size_t at = 0; at < held.length; at += sizeof length + length) {
+        memcpy(&length, held.bytes + at, sizeof length);
+        write_record(to_stderr, held.bytes + at + sizeof length, length);
+    }
+    held.length = held.records = 0;
+}
+
+static void let_go_to_stderr(void)
+{
+    aiodebug_say("cannot open %s: %s; %u record%s to stderr", opened_path,
+                 strerrordesc_np(held.why), held.records, held.records == 1 ? " goes" : "s go");
+    let_go(true);
+}
+
+bool aiodebug_sink_retry(void)
+{
+    if (held.records && current() != LATER) {
+        let_go(false);
+    }
+    return held.records == 0;
+}
+
+void aiodebug_sink_finish(void)
+{
+    if (!aiodebug_sink_retry()) {
+        let_go_to_stderr();
+    }
+}
+
+void aiodebug_sink_write(const char *data, size_t length)
+{
+    if (aiodebug_sink_retry() && current() != LATER) {
+        write_record(false, data, length);
+    } else if (!hold(data, length)) {
+        let_go_to_stderr();
+        if (!hold(data, length)) {
+            write_record(true, data, length);
+        }
+    }
+}
+
 void aiodebug_sink_after_fork_child(void)
 {
     torn = false;
+    held.length = held.records = 0; /* the parent's to write */
     /* A log of its own for each process; otherwise the two go on sharing the open file. */
     if (aiodebug_config.log == AIODEBUG_LOG_PATH && strstr(aiodebug_config.log_path, "%p")) {
         if (state == OPEN && aiodebug_file_is(sink_fd, &file)) {

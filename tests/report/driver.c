@@ -303,17 +303,34 @@ static int reuse_log(const char *victim)
     return reused < 0 || (write(reused, "mine\n", 5) != 5);
 }
 
-/* No descriptor to be had, and then there is. */
-static void short_of_descriptors(void)
+/* No descriptor is to be had while the first records are written, and then, maybe, there is. */
+static int short_of_descriptors(const char *how)
 {
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    struct rlimit few = {3, limit.rlim_max};
-    setrlimit(RLIMIT_NOFILE, &few);
-    produce(0, 1);
-    produce_flush(5);
+    struct rlimit limit = {64, 64};
+    int count = strcmp(how, "many") == 0 ? 1000 : 2;
     setrlimit(RLIMIT_NOFILE, &limit);
-    produce(1, 1);
+    while (dup(0) >= 0)
+        ;
+    produce(0, count);
+    produce_flush(10);
+    if (strcmp(how, "fork") == 0) {
+        pid_t child = fork();
+        if (child == 0)
+            exit(0);
+        wait_for(child);
+    }
+    if (strcmp(how, "never") == 0)
+        return 0;
+    close_all();
+    if (strcmp(how, "killed") == 0) {
+        struct stat log;
+        for (int i = 0; i < 600 && stat(getenv("AIODEBUG_LOG"), &log) != 0; i++)
+            usleep(100000);
+        kill(getpid(), SIGKILL);
+    }
+    if (strcmp(how, "again") == 0)
+        produce(count, 1);
+    return 0;
 }
 
 static void two_to_null(void)
@@ -463,7 +480,7 @@ int main(int argc, char **argv)
     if (strcmp(mode, "reuse") == 0)
         return reuse_log(argument);
     if (strcmp(mode, "short") == 0)
-        short_of_descriptors();
+        return short_of_descriptors(argument);
     if (strcmp(mode, "two") == 0)
         two_to_null();
     if (strcmp(mode, "fds") == 0) {

@@ -317,9 +317,23 @@ AIODEBUG_LOG=$scratch/no/such/dir quiet ./driver records 2
 same "no directory: one line, then stderr" \
     "aiodebug: cannot open $scratch/no/such/dir: No such file or directory; the log goes to stderr 2" \
     "$(head -n 1 err) $(records err)"
-logged ./driver short
-same "no descriptor to be had: stderr for the time being" "WARNING:aiodebug:record 0. [slow-callback]
-WARNING:aiodebug:record 1. [slow-callback]" "$(first_lines err; first_lines)"
+numbers() { grep -o 'record [0-9]*\.' "$1" | tr -dc '0-9\n' | paste -sd' '; }
+for how in again:'0 1 2' last:'0 1' fork:'0 1' killed:'0 1'; do
+    logged ./driver short "${how%:*}"
+    same "no descriptor to be had, then there is, ${how%:*}: held back, in order, nothing on stderr" "${how#*:} " \
+        "$(numbers log) $(grep aiodebug err)"
+done
+logged ./driver short never
+same "no descriptor to be had until the end: stderr, and why" \
+    "0 aiodebug: cannot open $scratch/log: Too many open files; 2 records go to stderr 0 1 " \
+    "$? $(head -n 1 err) $(numbers err) $(ls log 2> /dev/null)"
+AIODEBUG_ABORT=slow-callback logged ./driver short never
+same "no descriptor to be had, and AIODEBUG_ABORT: stderr" \
+    "134 aiodebug: cannot open $scratch/log: Too many open files; 1 record goes to stderr 0" \
+    "$? $(head -n 1 err) $(numbers err)"
+logged ./driver short many
+same "more than can be held back: on stderr, the rest in the file, all in order" "$(seq -s' ' 0 999)" \
+    "$(numbers err) $(numbers log)"
 mkfifo lonely
 AIODEBUG_LOG=$scratch/lonely quiet ./driver records 2
 same "a FIFO without reader: one line, then stderr" \
