@@ -163,7 +163,7 @@ static bool watching(void)
     aiodebug_uv_run_t *run = aiodebug_uv_polling(caller);                                          \
     bool look = !run && watching();                                                                \
     if (run) {                                                                                     \
-        aiodebug_uv_poll_begins(run);                                                              \
+        aiodebug_uv_poll_begins(run, ms);                                                          \
     } else if (look) {                                                                             \
         hidden_poll_begins(caller);                                                                \
     }                                                                                              \

@@ -48,56 +48,46 @@ static void call_was_long(const aiodebug_uv_call_t *call, uint64_t ticks)
         int saved = errno;
         aiodebug_check_uv_slow(call, ticks);
         errno = saved;
-        self->last = aiodebug_thread.last = aiodebug_ticks();
+        aiodebug_uv_exactly_now(self);
+        aiodebug_thread.last = self->last;
         self->excused += ticks + (self->last - before);
     } else if (self->run) {
         remember(self->run, call, ticks);
     }
 }
 
-/* So many callbacks were timed one by one since the thread last waited. Not beside a loop of
- * libaiort's, whose steps are timed from where the callbacks end. */
-static void call_many(uint64_t now)
-{
-    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
-    if (aiodebug_uv_stands == 0 || aiodebug_thread.loop || !self->run || self->run->internal) {
-        self->exact = AIODEBUG_UV_EXACT;
-        return;
-    }
-    self->stood = aiodebug_coarse();
-    self->last = now + aiodebug_uv_stands;
-}
-
-/*
- * The thread's callback has ended. Reading the counter is most of what a callback's timing costs.
- * When very many come while the coarse clock stands still, the others are only asked whether it has
- * moved; `last` is then the time by which it must have.
- */
-void aiodebug_uv_call_end(aiodebug_uv_thread_t *self)
+static void call_end_exactly(aiodebug_uv_thread_t *self)
 {
     aiodebug_uv_call_t *call = &self->now.call;
-
-    if (__builtin_expect(self->run != NULL, 1)) {
-        self->run->callbacks += !(call->flags & AIODEBUG_UV_INTERNAL);
-    }
-    if (self->exact == 0 && aiodebug_coarse() == self->stood) {
-        call->cb = NULL;
-        return;
-    }
     uint64_t now = aiodebug_ticks();
     int64_t took = (int64_t)(now - call->start - (self->excused - call->excused));
 
-    self->last = now;
+    aiodebug_uv_exactly(self, now);
     aiodebug_thread.last = now;
     if (__builtin_expect(took >= aiodebug_uv_notable, 0)) {
-        self->exact = AIODEBUG_UV_EXACT;
         call_was_long(call, (uint64_t)took);
-    } else if (__builtin_expect(self->exact == 0, 0)) {
-        self->exact = AIODEBUG_UV_EXACT;
-    } else if (__builtin_expect(--self->exact == 0, 0)) {
-        call_many(now);
     }
     call->cb = NULL;
+}
+
+/*
+ * Reading the counter is most of what a callback's timing costs. While the coarse clock stands
+ * still there was nothing slow since it was read, and what begins then is taken to have begun when
+ * it was read: by some callbacks too early, which all together have taken less than that clock's
+ * step.
+ */
+void aiodebug_uv_call_end(aiodebug_uv_thread_t *self)
+{
+    if (__builtin_expect(self->run != NULL, 1)) {
+        self->run->callbacks += !(self->now.call.flags & AIODEBUG_UV_INTERNAL);
+    }
+    if (self->unread != 0 && self->now.call.start == self->last &&
+        aiodebug_coarse() == self->stood) {
+        self->unread--;
+        self->now.call.cb = NULL;
+        return;
+    }
+    call_end_exactly(self);
 }
 
 uint64_t aiodebug_uv_alone_starts(void)
@@ -111,7 +101,8 @@ void aiodebug_uv_alone_ended(aiodebug_uv_alone_t alone)
     uint64_t now = aiodebug_ticks();
     int64_t took = (int64_t)(now - alone.call.start - (self->excused - alone.call.excused));
     self->now.back = alone.back_before;
-    self->last = aiodebug_thread.last = now;
+    aiodebug_uv_exactly(self, now);
+    aiodebug_thread.last = now;
     if (took >= aiodebug_uv_slow) {
         call_was_long(&alone.call, (uint64_t)took);
     }
@@ -120,8 +111,7 @@ void aiodebug_uv_alone_ended(aiodebug_uv_alone_t alone)
 /* A poll begins, or the run ends: was the turn long? */
 static void end_turn(aiodebug_uv_thread_t *self, aiodebug_uv_run_t *run)
 {
-    uint64_t last = self->exact == 0 ? self->last - aiodebug_uv_stands : self->last;
-    int64_t took = (int64_t)(last - run->turn_start - (self->excused - run->excused));
+    int64_t took = (int64_t)(self->last - run->turn_start - (self->excused - run->excused));
     if (__builtin_expect(took >= aiodebug_uv_slow_turn && run->callbacks > 0, 0) &&
         !run->internal) {
         int saved = errno;
@@ -240,10 +230,15 @@ AIODEBUG_INTERPOSE int uv_run(uv_loop_t *uv, uv_run_mode mode)
 
 /* ---- The poll ---- */
 
-void aiodebug_uv_poll_begins(aiodebug_uv_run_t *run)
+/* One that waits is worth knowing when it began. */
+void aiodebug_uv_poll_begins(aiodebug_uv_run_t *run, int timeout)
 {
-    aiodebug_uv_call_ended(&aiodebug_uv_self);
-    end_turn(&aiodebug_uv_self, run);
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    if (timeout != 0) {
+        self->unread = 0;
+    }
+    aiodebug_uv_call_ended(self);
+    end_turn(self, run);
 }
 
 /* After a poll that was not to wait the clock is not read: what it took is counted with the next
@@ -255,11 +250,10 @@ void aiodebug_uv_poll_ended(aiodebug_uv_run_t *run, int timeout, int events)
         int saved = errno;
         uint64_t now = aiodebug_ticks();
         int64_t took = (int64_t)(now - self->last);
-        self->last = now;
-        self->exact = AIODEBUG_UV_EXACT;
+        aiodebug_uv_exactly(self, now);
         if (took >= aiodebug_uv_notable_poll && !run->internal) {
             aiodebug_check_uv_poll(run, timeout, (uint64_t)took, events < 0 ? 0 : events);
-            self->last = aiodebug_ticks();
+            aiodebug_uv_exactly_now(self);
         }
         errno = saved;
     }

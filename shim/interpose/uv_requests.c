@@ -13,18 +13,21 @@
 /* What a submission has found out before the real call. */
 typedef struct {
     aiodebug_uv_record_t *record; /* NULL: not watched */
-    aiodebug_uv_record_t before;  /* of one that is pending already: as the record was */
+    bool again;                   /* it was pending already; `before`: as the record was */
     bool refused;
 } submission_t;
+
+/* Of the submission that the thread makes now: libuv makes none on the way that is watched. */
+static _Thread_local aiodebug_uv_record_t before;
 
 /* A pending request is submitted again. libuv has the new callback in it and may call that for
  * both, or may have lost one: the record stays for as many callbacks as there may be, and nothing
  * is said of this request any more. */
-static void submit_again(submission_t *submission, aiodebug_uv_loop_t *loop, uv_req_type type,
-                         aiodebug_uv_function_t cb, uint32_t created)
+static __attribute__((noinline)) void submit_again(aiodebug_uv_record_t *record,
+                                                   aiodebug_uv_loop_t *loop, uv_req_type type,
+                                                   aiodebug_uv_function_t cb, uint32_t created)
 {
-    aiodebug_uv_record_t *record = submission->record;
-    submission->before = *record;
+    before = *record;
     record->flags |= AIODEBUG_UV_HALF;
     record->size++;
     record->loop = loop;
@@ -34,45 +37,47 @@ static void submit_again(submission_t *submission, aiodebug_uv_loop_t *loop, uv_
 }
 
 /* Whether this is the loop's thread was asked already when the request is `on_handle`. */
-static submission_t submit(uv_req_t *req, const uv_loop_t *uv, uv_req_type type,
+static submission_t submit(uv_req_t *req, aiodebug_uv_loop_t *loop, uv_req_type type,
                            aiodebug_uv_function_t cb, const char *function, bool internal,
                            bool on_handle)
 {
     submission_t submission = {.record = aiodebug_uv_request(req)};
-    aiodebug_uv_loop_t *loop = aiodebug_uv_loop_of(uv);
-    if (submission.record && !internal && !(submission.record->flags & AIODEBUG_UV_HALF)) {
+    if (__builtin_expect(submission.record != NULL, 0) && !internal &&
+        !(submission.record->flags & AIODEBUG_UV_HALF)) {
         aiodebug_check_uv_reused(submission.record, function);
     }
-    if (loop && aiodebug_uv_elsewhere(loop) && !internal && !on_handle) {
+    if (__builtin_expect(!loop, 0)) {
+        return submission;
+    }
+    if (!on_handle && aiodebug_uv_elsewhere(loop) && !internal) {
         aiodebug_uv_subject_t subject = {
             .object = req, .cb = cb, .type = (uint8_t)type, .flags = AIODEBUG_UV_REQUEST};
-        submission.refused = aiodebug_check_uv_thread(loop, &subject, function);
-    }
-    if (loop && !submission.refused) {
-        uint32_t created = internal ? 0 : aiodebug_stack_capture();
-        if (__builtin_expect(submission.record != NULL, 0)) {
-            submit_again(&submission, loop, type, cb, created);
+        if (aiodebug_check_uv_thread(loop, &subject, function)) {
+            submission.refused = true;
             return submission;
         }
-        submission.record =
-            aiodebug_uv_request_add(req, uv, type, created, internal ? AIODEBUG_UV_INTERNAL : 0);
-        if (submission.record) {
-            submission.record->cb[AIODEBUG_UV_CB] = cb;
-        }
+    }
+    uint32_t created = internal ? 0 : aiodebug_stack_capture();
+    if (__builtin_expect(submission.record != NULL, 0)) {
+        submission.again = true;
+        submit_again(submission.record, loop, type, cb, created);
+    } else {
+        submission.record = aiodebug_uv_request_add(req, loop, type, cb, created,
+                                                    internal ? AIODEBUG_UV_INTERNAL : 0);
     }
     return submission;
 }
 
 /* The call returned an error: no callback will come. */
-static void withdraw(uv_req_t *req, const submission_t *submission)
+static __attribute__((noinline)) void withdraw(uv_req_t *req, submission_t submission)
 {
-    if (!submission->record || submission->record->object != req) {
+    if (!submission.record || submission.record->object != req) {
         return;
     }
-    if (submission->before.object) {
-        *submission->record = submission->before;
+    if (submission.again) {
+        *submission.record = before;
     } else {
-        aiodebug_uv_drop(submission->record);
+        aiodebug_uv_drop(submission.record);
     }
 }
 
@@ -128,10 +133,14 @@ DONE(on_nameinfo, uv_getnameinfo_cb,
 
 /* ---- Streams ---- */
 
-/* On the stream; the request has the stream's loop. */
-static bool stream_refused(const void *stream, const char *function)
+/* The loop of a request on this handle; NULL: not known. `*refused`: whether the call is. */
+static inline aiodebug_uv_loop_t *loop_of(const void *handle, const char *function, bool *refused)
 {
-    return aiodebug_uv_handle_refused(stream, AIODEBUG_UV_USE, function);
+    const uv_handle_t *h = handle;
+    const aiodebug_uv_record_t *record = aiodebug_uv_handle(h);
+    *refused =
+        !aiodebug_uv_quiet(record) && aiodebug_uv_handle_refused(h, AIODEBUG_UV_USE, function);
+    return record ? record->loop : aiodebug_uv_loop_of(h->loop);
 }
 
 /* The body of a function that returns an error code: `handle` is what the request works on, CALL
@@ -140,17 +149,19 @@ static bool stream_refused(const void *stream, const char *function)
     if (!WATCHED()) {                                                                              \
         return call;                                                                               \
     }                                                                                              \
-    if (stream_refused(handle, #name)) {                                                           \
+    bool refused;                                                                                  \
+    aiodebug_uv_loop_t *of = loop_of(handle, #name, &refused);                                     \
+    if (refused) {                                                                                 \
         return AIODEBUG_UV_REFUSED;                                                                \
     }                                                                                              \
-    submission_t submission = SUBMIT(req, (handle)->loop, type, cb, #name, true);                  \
+    submission_t submission = SUBMIT(req, of, type, cb, #name, true);                              \
     if (submission.record) {                                                                       \
         cb = trampoline;                                                                           \
     }                                                                                              \
     int err;                                                                                       \
     err = call;                                                                                    \
     if (err < 0) {                                                                                 \
-        withdraw((uv_req_t *)req, &submission);                                                    \
+        withdraw((uv_req_t *)req, submission);                                                     \
     }                                                                                              \
     return err
 
@@ -203,10 +214,12 @@ AIODEBUG_INTERPOSE void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *pipe, cons
         REAL(uv_pipe_connect)(req, pipe, name, cb);
         return;
     }
-    if (stream_refused(pipe, "uv_pipe_connect")) {
+    bool refused;
+    aiodebug_uv_loop_t *of = loop_of(pipe, "uv_pipe_connect", &refused);
+    if (refused) {
         return;
     }
-    submission_t submission = SUBMIT(req, pipe->loop, UV_CONNECT, cb, "uv_pipe_connect", true);
+    submission_t submission = SUBMIT(req, of, UV_CONNECT, cb, "uv_pipe_connect", true);
     if (submission.record) {
         cb = on_connect;
     }
@@ -221,7 +234,7 @@ AIODEBUG_INTERPOSE void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *pipe, cons
     if (!cb || !req || !WATCHED()) {                                                               \
         return call;                                                                               \
     }                                                                                              \
-    submission_t submission = SUBMIT(req, loop, type, cb, #name, false);                           \
+    submission_t submission = SUBMIT(req, aiodebug_uv_loop_of(loop), type, cb, #name, false);      \
     if (submission.refused) {                                                                      \
         return AIODEBUG_UV_REFUSED;                                                                \
     }                                                                                              \
@@ -231,7 +244,7 @@ AIODEBUG_INTERPOSE void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *pipe, cons
     int err;                                                                                       \
     err = call;                                                                                    \
     if (err < 0) {                                                                                 \
-        withdraw((uv_req_t *)req, &submission);                                                    \
+        withdraw((uv_req_t *)req, submission);                                                     \
     }                                                                                              \
     return err
 
@@ -294,7 +307,8 @@ AIODEBUG_INTERPOSE int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb
     if (!WATCHED() || !cb) {
         return REAL(uv_queue_work)(loop, req, cb, after);
     }
-    submission_t submission = SUBMIT(req, loop, UV_WORK, cb, "uv_queue_work", false);
+    submission_t submission =
+        SUBMIT(req, aiodebug_uv_loop_of(loop), UV_WORK, cb, "uv_queue_work", false);
     if (submission.refused) {
         return AIODEBUG_UV_REFUSED;
     }
@@ -306,7 +320,7 @@ AIODEBUG_INTERPOSE int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb
     int err;
     err = REAL(uv_queue_work)(loop, req, cb, after);
     if (err < 0) {
-        withdraw((uv_req_t *)req, &submission);
+        withdraw((uv_req_t *)req, submission);
     }
     return err;
 }

@@ -91,8 +91,6 @@ static inline bool aiodebug_uv_from_libuv(const void *return_address)
 
 /* ---- Callbacks: uv_calls.c ---- */
 
-enum { AIODEBUG_UV_EXACT = 1024 }; /* callbacks that are timed one by one */
-
 /* The thread's callback, of which there is one, has ended. */
 void aiodebug_uv_call_end(aiodebug_uv_thread_t *self);
 
@@ -103,11 +101,19 @@ static inline void aiodebug_uv_call_ended(aiodebug_uv_thread_t *self)
     }
 }
 
-/* The clock was read, or is to be: callbacks are timed one by one again. */
+/* The counter was read. */
+static inline void aiodebug_uv_exactly(aiodebug_uv_thread_t *self, uint64_t now)
+{
+    self->last = now;
+    self->unread = aiodebug_uv_unread;
+    if (self->unread) {
+        self->stood = aiodebug_coarse();
+    }
+}
+
 static inline void aiodebug_uv_exactly_now(aiodebug_uv_thread_t *self)
 {
-    self->last = aiodebug_ticks();
-    self->exact = AIODEBUG_UV_EXACT;
+    aiodebug_uv_exactly(self, aiodebug_ticks());
 }
 
 /* The program's function is about to be called. What is needed when it has ended is copied: the
@@ -185,7 +191,7 @@ static inline aiodebug_uv_run_t *aiodebug_uv_polling(const void *return_address)
     aiodebug_uv_run_t *run = aiodebug_uv_self.run;
     return run && aiodebug_uv_from_libuv(return_address) ? run : NULL;
 }
-void aiodebug_uv_poll_begins(aiodebug_uv_run_t *run);
+void aiodebug_uv_poll_begins(aiodebug_uv_run_t *run, int timeout);
 /* The timeout in milliseconds, and what epoll_wait() returned. Leaves errno as it was. */
 void aiodebug_uv_poll_ended(aiodebug_uv_run_t *run, int timeout, int events);
 
@@ -207,6 +213,14 @@ static inline bool aiodebug_uv_loop_refused(const uv_loop_t *uv, const char *fun
 
 /* What a refused call returns. */
 #define AIODEBUG_UV_REFUSED UV_EPERM
+
+/* Nothing is to be said of any call on the handle of this record; false: perhaps something is. */
+static inline bool aiodebug_uv_quiet(const aiodebug_uv_record_t *record)
+{
+    return __builtin_expect(record && !(record->flags & AIODEBUG_UV_CLOSING) &&
+                                !aiodebug_uv_elsewhere(record->loop),
+                            1);
+}
 
 typedef enum { AIODEBUG_UV_ASK, AIODEBUG_UV_SET, AIODEBUG_UV_USE } aiodebug_uv_use_t;
 

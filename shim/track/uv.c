@@ -24,7 +24,7 @@ _Thread_local aiodebug_uv_thread_t aiodebug_uv_self;
 
 int64_t aiodebug_uv_slow = INT64_MAX, aiodebug_uv_slow_turn = INT64_MAX;
 int64_t aiodebug_uv_notable = INT64_MAX, aiodebug_uv_notable_poll = INT64_MAX;
-uint64_t aiodebug_uv_stands;
+uint32_t aiodebug_uv_unread;
 aiodebug_uv_code_t aiodebug_uv_code, aiodebug_uv_own_code, aiodebug_uv_runtime_code;
 
 /* ------------------------------------------------------------------------------------- locking */
@@ -178,8 +178,8 @@ static pid_t gettid_cached(void)
 /* ------------------------------------------------------------------------------------- records */
 
 enum {
-    BATCH = 32,      /* what a thread takes at a time, */
-    KEPT = 4 * BATCH /* and the most it keeps */
+    BATCH = 32,       /* what a thread takes at a time, */
+    KEPT = 64 * BATCH /* and the most it keeps: writes of one turn */
 };
 
 _Static_assert(sizeof(aiodebug_uv_record_t) == 64, "a cache line");
@@ -295,6 +295,7 @@ static aiodebug_uv_record_t *take(void)
     aiodebug_uv_record_t *record = aiodebug_uv_record(self->unused);
     self->unused = next_unused(record);
     self->unused_count--;
+    __builtin_prefetch(aiodebug_uv_record(self->unused), 1);
     return record;
 }
 
@@ -360,13 +361,14 @@ aiodebug_uv_record_t *aiodebug_uv_handle_add(uv_handle_t *handle, size_t size, u
     return record;
 }
 
-aiodebug_uv_record_t *aiodebug_uv_request_add(uv_req_t *request, const uv_loop_t *uv,
-                                              uv_req_type type, uint32_t created, unsigned flags)
+aiodebug_uv_record_t *aiodebug_uv_request_add(uv_req_t *request, aiodebug_uv_loop_t *loop,
+                                              uv_req_type type, aiodebug_uv_function_t cb,
+                                              uint32_t created, unsigned flags)
 {
-    aiodebug_uv_loop_t *loop = aiodebug_uv_loop_of(uv);
-    aiodebug_uv_record_t *record = loop ? take() : NULL;
+    aiodebug_uv_record_t *record = take();
     if (record) {
         fill(record, request, loop, type, created, flags | AIODEBUG_UV_REQUEST);
+        record->cb[AIODEBUG_UV_CB] = cb;
         record->size = 0;
         request->reserved[5] = marked(record->number);
     }
@@ -555,6 +557,8 @@ void aiodebug_uv_runtime_at(const void *address)
     aiodebug_uv_runtime_code = aiodebug_uv_code_at(address);
 }
 
+enum { UNREAD = 15 }; /* of sixteen callbacks */
+
 static int64_t ticks(double seconds)
 {
     uint64_t n = aiodebug_ticks_from_seconds(seconds);
@@ -581,7 +585,7 @@ void aiodebug_uv_start(void)
     uint64_t stands = aiodebug_coarse_ticks();
     bool fine =
         aiodebug_uv_slow < (int64_t)(16 * stands) || aiodebug_uv_slow_turn < (int64_t)(16 * stands);
-    aiodebug_uv_stands = fine ? 0 : stands;
+    aiodebug_uv_unread = fine ? 0 : UNREAD;
     have_thread_key = pthread_key_create(&thread_key, thread_ends) == 0;
     aiodebug_at_fork_child(aiodebug_uv_after_fork_child);
 }

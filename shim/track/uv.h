@@ -136,8 +136,9 @@ aiodebug_uv_record_t *aiodebug_uv_request_lost(const uv_req_t *request);
 /* New records, marked in the object. NULL without memory. The handle is initialised. */
 aiodebug_uv_record_t *aiodebug_uv_handle_add(uv_handle_t *handle, size_t size, uint32_t created,
                                              unsigned flags);
-aiodebug_uv_record_t *aiodebug_uv_request_add(uv_req_t *request, const uv_loop_t *loop,
-                                              uv_req_type type, uint32_t created, unsigned flags);
+aiodebug_uv_record_t *aiodebug_uv_request_add(uv_req_t *request, aiodebug_uv_loop_t *loop,
+                                              uv_req_type type, aiodebug_uv_function_t cb,
+                                              uint32_t created, unsigned flags);
 /* The object is over; its memory is not touched. */
 void aiodebug_uv_drop(aiodebug_uv_record_t *record);
 
@@ -203,8 +204,8 @@ typedef struct aiodebug_uv_run {
 enum { AIODEBUG_UV_RUNS = 16 }; /* one in another; more are not watched */
 
 struct aiodebug_uv_thread {
-    uint64_t last;    /* ticks at the end of the last callback, or of the poll, at the latest */
-    uint64_t stood;   /* the coarse clock, while it alone is looked at */
+    uint64_t last;  /* ticks, when the counter was read: at the end of a callback or of the poll */
+    uint64_t stood; /* the coarse clock, then */
     uint64_t excused; /* ticks that were reported already, or were the shim's own; only grows */
     aiodebug_uv_callback_t now;
     aiodebug_uv_run_t *run;  /* the innermost, or NULL */
@@ -212,7 +213,7 @@ struct aiodebug_uv_thread {
     const uv_loop_t *cached_uv;
     aiodebug_uv_loop_t *cached_loop;
     uint32_t unused, unused_count; /* records ready for use */
-    uint32_t exact; /* callbacks still to be timed one by one, then the coarse clock is looked at */
+    uint32_t unread; /* so many callbacks more may end without the counter being read */
     aiodebug_uv_closed_t *closed;
 };
 
@@ -239,8 +240,9 @@ void aiodebug_uv_runtime_at(const void *address);
 /* Ticks from which a callback is slow, a turn is slow, and a callback is worth remembering among
  * the turn's dearest; INT64_MAX: never. Set when the shim starts. */
 extern int64_t aiodebug_uv_slow, aiodebug_uv_slow_turn, aiodebug_uv_notable;
-/* How long the coarse clock stands still, in ticks; 0: the thresholds are too small for it. */
-extern uint64_t aiodebug_uv_stands;
+/* How many callbacks may end, one after the other, with the coarse clock alone being looked at; 0:
+ * the thresholds are too small for it. */
+extern uint32_t aiodebug_uv_unread;
 /* Ticks from which a poll may be worth a record. */
 extern int64_t aiodebug_uv_notable_poll;
 
