@@ -173,7 +173,7 @@ AIODEBUG_INTERPOSE void uv_walk(uv_loop_t *uv, uv_walk_cb cb, void *arg)
         return;
     }
     walk_t walk = {cb, arg};
-    aiodebug_uv_callback_t outer __attribute__((cleanup(end_walk))) = aiodebug_uv_self.now;
+    aiodebug_uv_callback_t outer __attribute__((unused, cleanup(end_walk))) = aiodebug_uv_self.now;
     aiodebug_uv_self.now.call.cb = NULL;
     aiodebug_uv_exactly_now(&aiodebug_uv_self);
     REAL(uv_walk)(uv, walked, &walk);
