@@ -95,16 +95,23 @@ uint64_t aiodebug_uv_alone_starts(void)
     return aiodebug_ticks();
 }
 
-void aiodebug_uv_alone_ended(aiodebug_uv_alone_t alone)
+void aiodebug_uv_alone_ended(uint64_t start, uint64_t excused, const void *object,
+                             aiodebug_uv_function_t cb, uint64_t what, const void *back)
 {
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
     uint64_t now = aiodebug_ticks();
-    int64_t took = (int64_t)(now - alone.call.start - (self->excused - alone.call.excused));
-    self->now.back = alone.back_before;
+    int64_t took = (int64_t)(now - start - (self->excused - excused));
+    self->now.back = back;
     aiodebug_uv_exactly(self, now);
     aiodebug_thread.last = now;
     if (took >= aiodebug_uv_slow) {
-        call_was_long(&alone.call, (uint64_t)took);
+        aiodebug_uv_call_t call = {.object = object,
+                                   .cb = cb,
+                                   .created = (uint32_t)what,
+                                   .type = (uint8_t)(what >> 32),
+                                   .flags = (uint8_t)(what >> 40),
+                                   .slot = (uint8_t)(what >> 48)};
+        call_was_long(&call, (uint64_t)took);
     }
 }
 

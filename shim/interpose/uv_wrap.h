@@ -136,38 +136,22 @@ static inline void aiodebug_uv_call_begin(const void *object, const aiodebug_uv_
     self->now.call.slot = (uint8_t)slot;
 }
 
-/* A callback of a loop whose uv_run() was not seen (it was found by dlsym() in libuv itself): there
- * is nobody to notice its end. */
-typedef struct {
-    aiodebug_uv_call_t call;
-    const void *back_before;
-} aiodebug_uv_alone_t;
-
+/*
+ * A callback of a loop whose uv_run() was not seen (it was found by dlsym() in libuv itself): there
+ * is nobody to notice its end, so its trampoline does not end with a jump. All that is known of it
+ * is kept in scalars: a variable in memory would keep the other branch from ending with one.
+ */
 uint64_t aiodebug_uv_alone_starts(void); /* now, in ticks */
+void aiodebug_uv_alone_ended(uint64_t start, uint64_t excused, const void *object,
+                             aiodebug_uv_function_t cb, uint64_t what, const void *back);
 
-static inline aiodebug_uv_alone_t aiodebug_uv_alone_begin(const void *object,
-                                                          const aiodebug_uv_record_t *record,
-                                                          aiodebug_uv_function_t cb, unsigned slot,
-                                                          const void *back)
+static inline uint64_t aiodebug_uv_what(const aiodebug_uv_record_t *record, unsigned slot)
 {
-    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
-    aiodebug_uv_alone_t alone = {.call = {.start = aiodebug_uv_alone_starts(),
-                                          .excused = self->excused,
-                                          .object = object,
-                                          .cb = cb,
-                                          .created = record->created,
-                                          .type = record->type,
-                                          .flags = record->flags,
-                                          .slot = (uint8_t)slot},
-                                 .back_before = self->now.back};
-    self->now.back = back;
-    return alone;
+    return record->created | (uint64_t)record->type << 32 | (uint64_t)record->flags << 40 |
+           (uint64_t)slot << 48;
 }
 
-void aiodebug_uv_alone_ended(aiodebug_uv_alone_t alone);
-
-/* The end of a trampoline: calls the program's function. The alone one is passed by value: a
- * variable whose address is known elsewhere would keep the other branch from ending with a jump. */
+/* The end of a trampoline: calls the program's function. */
 #define CALL_BACK(object, record, cb, slot, args)                                                  \
     do {                                                                                           \
         if (__builtin_expect(aiodebug_uv_self.run != NULL, 1)) {                                   \
@@ -175,10 +159,13 @@ void aiodebug_uv_alone_ended(aiodebug_uv_alone_t alone);
                                    __builtin_return_address(0));                                   \
             (cb) args;                                                                             \
         } else {                                                                                   \
-            aiodebug_uv_alone_t alone = aiodebug_uv_alone_begin(                                   \
-                object, record, (aiodebug_uv_function_t)(cb), slot, __builtin_return_address(0));  \
+            uint64_t what_ = aiodebug_uv_what(record, slot);                                       \
+            uint64_t excused_ = aiodebug_uv_self.excused, start_ = aiodebug_uv_alone_starts();     \
+            const void *back_ = aiodebug_uv_self.now.back;                                         \
+            aiodebug_uv_self.now.back = __builtin_return_address(0);                               \
             (cb) args;                                                                             \
-            aiodebug_uv_alone_ended(alone);                                                        \
+            aiodebug_uv_alone_ended(start_, excused_, object, (aiodebug_uv_function_t)(cb), what_, \
+                                    back_);                                                        \
         }                                                                                          \
     } while (0)
 

@@ -47,5 +47,13 @@ same "switched off, nothing" "" "$(AIODEBUG=0 watched INFO "$scratch/inside")"
 log=$(watched INFO "$scratch/shared")
 check "on libuv.so the callback itself is named" says "Executing <uv_async_t .* cb=wake() at .*program.c:"
 check "and nothing is hidden" says "aiodebug:" 1
+
+# libuv's code under another library's name, as in one that has linked the archive and exports its functions.
+sed 's/libuv\.so\.1/libxx.so.1/g' "$(pkg-config --variable=libdir libuv)/libuv.so.1" > "$scratch/libxx.so.1"
+"$CC" -g -O2 "$ROOT/tests/uvstatic/program.c" "$scratch/libxx.so.1" -Wl,-rpath,"$scratch" -o "$scratch/other_name" || exit 1
+log=$(watched INFO "$scratch/other_name"); status=$?
+check "within another library too" says "Executing <uv_async_t .* cb=wake() at .*program.c:"
+check "and nothing else is said" says "aiodebug:" 1
+check "nor changed" test $status -eq 0
 same "an epoll loop that is not libuv's" "" "$(watched INFO "$scratch/other")"
 finish
