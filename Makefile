@@ -175,14 +175,6 @@ CONTEXT_SRC := $(sort $(wildcard runtime/context/*.c runtime/context/*.S))
 RUNTIME_SRC := $(sort $(wildcard runtime/*.c)) $(CONTEXT_SRC)
 SHIM_SRC := $(sort $(wildcard shim/*.c shim/*/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
-ifneq ($(SANITIZE),)
-# It replaces free(), which the sanitizers have for themselves.
-UNIT_SRC := $(filter-out tests/unit/test_shim_memory.c,$(UNIT_SRC))
-endif
-ifneq ($(findstring thread,$(SANITIZE)),)
-# ThreadSanitizer keeps a signal back until the next call it knows: a SIGCHLD right before the poll is lost.
-UNIT_SRC := $(filter-out tests/unit/test_process.c,$(UNIT_SRC))
-endif
 GOLDEN_SRC := $(sort $(wildcard tests/golden/*.c))
 EXAMPLE_SRC := $(sort $(wildcard tests/examples/*.c))
 ifeq ($(shell $(PKG_CONFIG) --exists openssl 2>/dev/null && echo yes),)
@@ -272,20 +264,19 @@ $(B)/libaiodebug.so: $(SHIM_OBJ) $(B)/shim.list
 	$(Q)$(CC) -shared $(OPT) -pthread $(SANITIZE_LD) -Wl,-soname,libaiodebug.so $(NO_UNDEFINED) \
 		$(HARDEN_LD) -Wl,-z,nodelete -Wl,--as-needed $(LDFLAGS) $(SHIM_OBJ) -ldl -o $@
 
-# For unit tests of the shim's inner parts (test_shim_*); never installed.
-$(B)/libaiodebug.a: $(SHIM_OBJ) $(B)/shim.list
-	$(call say,AR,$@)
-	@rm -f $@
-	$(Q)ar rcs $@ $(SHIM_OBJ)
-
-# Unit tests. test_shim_*.c is linked with the shim's objects, test_internal_*.c with the runtime's (both see
-# hidden functions); all others use libaiort.so as a program does.
+# Unit tests. test_shim_PART.c is linked with the objects of shim/track/PART*.c (with the whole shim would come its
+# free(), which the sanitizers have for themselves), test_internal_*.c with the runtime's (both see hidden functions);
+# all others use libaiort.so as a program does.
 UNIT_LINK = $(CC) $(OPT) -pthread -rdynamic $(SANITIZE_LD) $(LDFLAGS) $< $(HARNESS_OBJ) -o $@
 
-$(B)/unit/test_shim_%: $(B)/obj/tests/unit/test_shim_%.o $(HARNESS_OBJ) $(B)/libaiodebug.a $(B)/libaiort.so
+SHIM_PARTS := $(patsubst tests/unit/test_shim_%.c,%,$(filter tests/unit/test_shim_%,$(UNIT_SRC)))
+shim_part = $(call object,$(wildcard shim/track/$(1).c shim/track/$(1)_*.c))
+$(foreach p,$(SHIM_PARTS),$(eval $(B)/unit/test_shim_$p: $(call shim_part,$p)))
+
+$(B)/unit/test_shim_%: $(B)/obj/tests/unit/test_shim_%.o $(HARNESS_OBJ) $(B)/libaiort.so
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(UNIT_LINK) $(B)/libaiodebug.a -L$(B) -Wl,-rpath,'$$ORIGIN/..' -laiort -lcmocka $(UV_LIBS) -ldl -lm
+	$(Q)$(UNIT_LINK) $(call shim_part,$*) -L$(B) -Wl,-rpath,'$$ORIGIN/..' -laiort -lcmocka $(UV_LIBS) -ldl -lm
 
 $(B)/unit/test_internal_%: $(B)/obj/tests/unit/test_internal_%.o $(HARNESS_OBJ) $(B)/libaiort.a
 	$(call say,LD,$@)

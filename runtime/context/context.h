@@ -142,11 +142,20 @@ static inline void aiort__fiber_after(aiort__fiber_t *self)
 
 #elif defined(AIORT__FIBER_TSAN)
 
+#include <pthread.h>
 #include <sanitizer/tsan_interface.h>
+#include <signal.h>
 
 typedef struct aiort__fiber {
     void *tsan;
 } aiort__fiber_t;
+
+/*
+ * ThreadSanitizer keeps a signal back until the fiber that it found running calls libc again: the
+ * loop would sleep on, its SIGCHLD in a task that waits. So none arrives during a switch, and
+ * blocking them is the call after which the old fiber has none left.
+ */
+extern AIORT__HIDDEN _Thread_local sigset_t aiort__fiber_signals;
 
 /* ThreadSanitizer's state of a fiber that died in the switch under way: nothing frees it before. */
 extern AIORT__HIDDEN _Thread_local void *aiort__fiber_dead;
@@ -173,6 +182,10 @@ __attribute__((always_inline)) static inline void aiort__fiber_before(aiort__fib
                                                                       const aiort__fiber_t *to,
                                                                       bool dies)
 {
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &aiort__fiber_signals);
     aiort__fiber_dead = dies ? from->tsan : NULL;
     __tsan_switch_to_fiber(to->tsan, 0);
 }
@@ -180,6 +193,7 @@ __attribute__((always_inline)) static inline void aiort__fiber_before(aiort__fib
 static inline void aiort__fiber_after(aiort__fiber_t *self)
 {
     (void)self;
+    pthread_sigmask(SIG_SETMASK, &aiort__fiber_signals, NULL);
     if (aiort__fiber_dead) {
         __tsan_destroy_fiber(aiort__fiber_dead);
         aiort__fiber_dead = NULL;

@@ -8,4 +8,5 @@
 _Thread_local aiort__fiber_t *aiort__fiber_previous;
 #elif defined(AIORT__FIBER_TSAN)
 _Thread_local void *aiort__fiber_dead;
+_Thread_local sigset_t aiort__fiber_signals;
 #endif

@@ -21,7 +21,8 @@
  * since each exits for itself.
  *
  * Files are linked with libaiort.so; test_internal_*.c with the runtime's objects instead, and
- * test_shim_*.c with the shim's objects beside libaiort.so, so that those see hidden functions.
+ * test_shim_PART.c with those of shim/track/PART*.c beside libaiort.so, so that those see hidden
+ * functions.
  *
  * Environment: AIORT_TEST_SLOW (default 1) stretches every time limit and tolerance, for sanitizers
  * and Valgrind.
@@ -68,6 +69,9 @@ __attribute__((noreturn)) void harness_skip(const char *file, int line, const ch
 
 /* How much slower than usual things may be here: AIORT_TEST_SLOW, at least 1. */
 double harness_slow(void);
+
+/* Whether Valgrind runs this: for what it does not let a program see as it is. */
+int harness_on_valgrind(void);
 
 /* Seconds of CLOCK_MONOTONIC. */
 double harness_now(void);

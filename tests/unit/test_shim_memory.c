@@ -15,6 +15,9 @@
 
 #include "track/memory_map.h"
 
+/* shim/init.h: the process that the table is of. */
+_Atomic pid_t aiodebug_pid;
+
 #define BASE ((uintptr_t)0x100000000000)
 #define WINDOW                                                                                     \
     ((uintptr_t)512 << 20) /* the filter's: an address and its alias are so far apart              \
@@ -432,7 +435,6 @@ static void *churn_on(void *arg)
 /* The other threads' locks stay behind in the child, which has another process id. */
 TEST_WITHIN(60, children_of_fork)
 {
-    extern _Atomic pid_t aiodebug_pid;
     atomic_store(&aiodebug_pid, getpid());
     pthread_t threads[2];
     for (uintptr_t i = 0; i < 2; i++) {
