@@ -14,6 +14,9 @@ differs=$(grep -v '^#' "$ROOT/tests/shimmed/differs.txt")
 preload=${SANITIZE_PRELOAD:+${SANITIZE_PRELOAD// /:}:}$BUILD/libaiodebug.so
 stale=$differs
 skipped=0
+# LeakSanitizer misreads the thread-local variables of libraries opened later, as libdw's, and crashes itself. What
+# the cases leak is seen without the shim.
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 
 for program in "$BUILD"/unit/test_*; do
     name=$(basename "$program")

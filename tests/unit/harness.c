@@ -22,6 +22,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
 #define SKIPPED 77
 
 typedef struct {
@@ -45,6 +51,11 @@ double harness_slow(void)
     const char *text = getenv("AIORT_TEST_SLOW");
     double factor = text != NULL ? atof(text) : 1.0;
     return factor > 1.0 ? factor : 1.0;
+}
+
+int harness_on_valgrind(void)
+{
+    return RUNNING_ON_VALGRIND;
 }
 
 double harness_now(void)

@@ -227,8 +227,8 @@ TEST(threadsafe_call_wakes_uv_run)
 
     thread_loop = new_loop_over_uv();
     assert_ok(aiort_call_later(thread_loop, 100, count, &late, NULL));
-    assert_ok(pthread_create(&thread, NULL, call_from_thread, NULL));
     double before = harness_now();
+    assert_ok(pthread_create(&thread, NULL, call_from_thread, NULL));
     uv_run(&uv, UV_RUN_DEFAULT);
     assert_time_near(harness_now() - before, 0.03);
     assert_int_equal(calls_from_thread, 1);
