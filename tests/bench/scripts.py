@@ -6,7 +6,7 @@ The records are those of a real run of tests/scriptspage/workshop.c under the sh
 durations of their own. Each subcommand is run once; memory is the most that its processes had together (PSS, so that
 what they share counts once). Fails when summary or report is over its limit. Limits are seconds on two processors that
 have nothing else to do; on a busy machine the time that the processors worked for it, halved, is held to them instead.
-BENCH_RECORDS: another number of records; limits are then only printed.
+AIORT_BENCH_RECORDS: another number of records; limits are then only printed.
 
 usage: BUILD=build/gcc scripts.py
 """
@@ -24,7 +24,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests/scriptspage"))
 import logs  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(ROOT, "build/gcc")))
-RECORDS = int(os.environ.get("BENCH_RECORDS") or 1000000)
+RECORDS = int(os.environ.get("AIORT_BENCH_RECORDS") or 1000000)
 # what -> (arguments, seconds, megabytes)
 MEASURED = (
     ("summary", ["summary", "LOG"], 10, 200),
