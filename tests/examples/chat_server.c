@@ -109,8 +109,8 @@ static int meet(void *arg, void **result)
 static int demonstrate(int port)
 {
     script_t scripts[] = {{"ann", "bob: hello ann", "goodbye\n", port, 0, ""},
-                          {"bob", "carol is here", "hello ann\n", port, 0.1, ""},
-                          {"carol", "ann has gone", "is nobody here?\n", port, 0.2, ""}};
+                          {"bob", "carol is here", "hello ann\n", port, 0.5, ""},
+                          {"carol", "ann has gone", "is nobody here?\n", port, 1.0, ""}};
     aiort_task_group_t *group = aiort_task_group_new();
     int err = aiort_task_group_enter(group);
 

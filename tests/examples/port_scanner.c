@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 enum { SCANNERS = 16, PORTS = 65536 };
-static const double patience = 1.0; /* seconds for one port */
+static const double patience = 3.0; /* seconds for one port */
 
 static unsigned char open_ports[PORTS];
 

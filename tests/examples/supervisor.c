@@ -130,8 +130,8 @@ static int supervise(void *arg, void **result)
 
 int main(int argc, char **argv)
 {
-    char *shown[] = {"echo working; sleep 0.1; echo finished", "sleep 0.3; echo oh no; exit 3",
-                     "sleep 2.5; kill -TERM $PPID; exec sleep 60"};
+    char *shown[] = {"echo working; sleep 0.1; echo finished", "sleep 0.8; echo oh no; exit 3",
+                     "sleep 5; kill -TERM $PPID; exec sleep 60"};
     char **commands = argc > 2 ? argv + 2 : shown;
     size_t n = argc > 2 ? (size_t)argc - 2 : sizeof shown / sizeof shown[0];
     all_t all = {calloc(n, sizeof *all.services), n};

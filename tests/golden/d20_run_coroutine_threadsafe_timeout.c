@@ -4,10 +4,12 @@
 #include <stdio.h>
 
 static aiort_loop_t *loop;
+static uv_sem_t begun;
 
 static int coro_func(void *arg, void **result)
 {
     (void)arg, (void)result;
+    uv_sem_post(&begun);
     int err = aiort_sleep(30);
     if (err == UV_ECANCELED)
         puts("cancelled in loop");
@@ -22,6 +24,7 @@ static int set_done(void *arg)
 static void worker(void *arg)
 {
     aiort_concurrent_t *future = aiort_run_coroutine_threadsafe(AIORT_CORO(coro_func, NULL), loop);
+    uv_sem_wait(&begun); /* what never began would not be told */
     if (aiort_concurrent_result(future, 0.1, NULL) == UV_ETIMEDOUT) {
         puts("The coroutine took too long, cancelling the task...");
         aiort_concurrent_cancel(future);
@@ -45,5 +48,6 @@ static int run(void *arg, void **result)
 
 int main(void)
 {
+    uv_sem_init(&begun, 0);
     return aiort_run(AIORT_CORO(run, NULL), NULL);
 }

@@ -16,7 +16,7 @@ static int run(void *arg, void **result)
     aiort_task_t *task = aiort_create_task(AIORT_CORO(inner, NULL));
     aiort_future_t *shield = aiort_shield(task);
     aiort_future_cancel(shield, NULL);
-    aiort_sleep(0.03);
+    aiort_sleep(0.5);
     printf("inner done: %d\n", aiort_future_done(AIORT_FUTURE(task)));
     aiort_unref(shield);
     aiort_unref(task);

@@ -16,7 +16,7 @@ static int test(void *arg, void **result)
     aiort_open_socket(fds[0], NULL, &reader, &writer);
     aiort_unref(reader);
     aiort_unref(writer);
-    aiort_sleep(0.01);
+    aiort_sleep(0.5);
     printf("the other end is told: %d\n", read(fds[1], &byte, 1) == 0);
     close(fds[1]);
     return 0;

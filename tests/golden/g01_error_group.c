@@ -51,7 +51,7 @@ static int run(void *arg, void **result)
 {
     (void)arg, (void)result;
     aiort_unref(aiort_create_task(AIORT_CORO(outer, NULL)));
-    return aiort_sleep(0.05);
+    return aiort_sleep(0.5);
 }
 
 int main(void)

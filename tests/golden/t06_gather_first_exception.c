@@ -22,7 +22,7 @@ static int main_coroutine(void *arg, void **result)
     if (aiort_await(both, NULL) == UV_EINVAL)
         printf("gather raised %s\n", aiort_error_message(aiort_current_error()));
     aiort_unref(both);
-    return aiort_sleep(0.05);
+    return aiort_sleep(0.5);
 }
 
 int main(void)

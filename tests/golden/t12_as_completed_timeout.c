@@ -18,7 +18,7 @@ static int main_coroutine(void *arg, void **result)
     (void)arg, (void)result;
     aiort_awaitable_t *naps[] = {AIORT_AWAITABLE(AIORT_CORO_BY_VALUE(nap, 0.01)),
                                  AIORT_AWAITABLE(AIORT_CORO_BY_VALUE(nap, 5.0))};
-    aiort_as_completed_t *iterator = aiort_as_completed(naps, 2, 0.5);
+    aiort_as_completed_t *iterator = aiort_as_completed(naps, 2, 1.5);
     aiort_future_t *future;
     void *value;
     int more;

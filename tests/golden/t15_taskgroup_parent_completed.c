@@ -28,7 +28,7 @@ static int main_coroutine(void *arg, void **result)
 
     aiort_task_set_name(task, "parent");
     aiort_await(task, NULL);
-    aiort_sleep(0.05);
+    aiort_sleep(0.5);
     aiort_unref(task);
     aiort_unref(group);
     return 0;
