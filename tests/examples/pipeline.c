@@ -2,8 +2,7 @@
 /*
  * pipeline: producers send jobs over loopback TCP, workers answer them, a reporter says how far
  * they are. A job that takes too long times out, and its producer connects anew; a producer that
- * would go on for ever is cancelled when the others have finished. A clean program: libaiodebug is
- * silent.
+ * would go on for ever is cancelled when the others are done. Clean: libaiodebug says nothing.
  *
  * The reporter's clock is one of libuv's own handles, a timer that repeats. One pattern bridges
  * these to tasks: the task awaits a future, libuv's callback completes it. What libuv works with
@@ -15,7 +14,6 @@
 enum { FOR_EVER = 3, REPORTER, TASKS };
 static const char *const names[TASKS] = {"producer 1", "producer 2", "producer 3",
                                          "producer for ever", "reporter"};
-
 static const double patience = 0.1; /* seconds a producer waits for an answer */
 static int port;                    /* where the server listens */
 static int jobs = 2000;             /* of one producer */
@@ -30,29 +28,22 @@ static int worker(void *arg, void **result)
     (void)result;
     while (err == 0 && aiort_stream_readexactly(connection->reader, &number, sizeof number) > 0) {
         unsigned sum = 0;
-
         for (int i = 1; i <= number; i++)
             sum = sum * 31 + (unsigned)i;
-        if (number == 0 && (err = aiort_sleep(3 * patience)) < 0)
-            break;
-        err = aiort_stream_write(connection->writer, &sum, sizeof sum);
+        err = number == 0 ? aiort_sleep(3 * patience) : 0;
+        err = err ? err : aiort_stream_write(connection->writer, &sum, sizeof sum);
     }
     aiort_stream_close(connection->writer); /* also when its producer has lost patience */
     return err == UV_ECANCELED ? err : 0;
 }
 
-struct connection {
-    aiort_stream_reader_t *reader;
-    aiort_stream_writer_t *writer; /* NULL: not connected */
-};
-
-static void hang_up(struct connection *to)
+static void hang_up(aiort_connection_t *to)
 {
     if (to->writer != NULL)
         aiort_stream_close(to->writer);
     aiort_unref(to->reader);
     aiort_unref(to->writer);
-    *to = (struct connection){NULL, NULL};
+    *to = (aiort_connection_t){.writer = NULL};
 }
 
 /* A coroutine function, so that aiort_wait_for() can cancel it. */
@@ -68,19 +59,16 @@ static int answer(void *reader, void **result)
 /* Sends one job after another, for ever if it is told so; the last of `jobs` takes too long. */
 static int producer(void *for_ever, void **result)
 {
-    struct connection to = {NULL, NULL};
+    aiort_connection_t to = {.writer = NULL}; /* not connected */
     int err = 0;
 
     (void)result;
     for (int job = 1; err == 0 && (job <= jobs || for_ever != NULL); job++) {
         int number = job % jobs == 0 ? 0 : 1000;
-
         if (to.writer == NULL)
             err = aiort_open_connection("127.0.0.1", port, NULL, &to.reader, &to.writer);
-        if (err == 0)
-            err = aiort_stream_write(to.writer, &number, sizeof number);
-        if (err == 0)
-            err = aiort_wait_for(AIORT_CORO(answer, to.reader), patience, NULL);
+        err = err ? err : aiort_stream_write(to.writer, &number, sizeof number);
+        err = err ? err : aiort_wait_for(AIORT_CORO(answer, to.reader), patience, NULL);
         answered += err == 0;
         if (err == UV_ETIMEDOUT) {
             timed_out++;
@@ -92,46 +80,36 @@ static int producer(void *for_ever, void **result)
     return err;
 }
 
-/* ---- libuv's side: callbacks complete futures ---- */
-
-struct ticker {
-    uv_timer_t timer;
-    aiort_future_t *next; /* what the reporter awaits, or NULL */
-};
-
+/* libuv's side: the callback completes the future that the reporter awaits. */
 static void on_tick(uv_timer_t *timer)
 {
-    struct ticker *ticker = timer->data;
-
-    if (ticker->next != NULL && !aiort_future_done(ticker->next))
-        aiort_future_set_result(ticker->next, NULL);
+    if (!aiort_future_done(timer->data))
+        aiort_future_set_result(timer->data, NULL);
 }
 
 static void on_close(uv_handle_t *timer)
 {
-    free(timer->data);
+    free(timer);
 }
 
 static int reporter(void *arg, void **result)
 {
     aiort_loop_t *loop = aiort_get_running_loop();
-    struct ticker *ticker = calloc(1, sizeof *ticker);
+    uv_timer_t *timer = malloc(sizeof *timer);
     double start = aiort_loop_time(loop);
     int err;
 
     (void)arg, (void)result;
-    uv_timer_init(aiort_loop_uv(loop), &ticker->timer);
-    ticker->timer.data = ticker;
-    uv_timer_start(&ticker->timer, on_tick, 50, 50);
+    uv_timer_init(aiort_loop_uv(loop), timer);
+    uv_timer_start(timer, on_tick, 50, 50);
     do {
-        ticker->next = aiort_future_new(loop);
-        if ((err = aiort_await(ticker->next, NULL)) == 0)
+        timer->data = aiort_future_new(loop);
+        if ((err = aiort_await((aiort_future_t *)timer->data, NULL)) == 0)
             printf("%.2f s: %d answered, %d timed out\n", aiort_loop_time(loop) - start, answered,
                    timed_out);
-        aiort_unref(ticker->next);
-        ticker->next = NULL;
+        aiort_unref(timer->data);
     } while (err == 0);
-    uv_close((uv_handle_t *)&ticker->timer, on_close);
+    uv_close((uv_handle_t *)timer, on_close);
     return err;
 }
 
@@ -167,7 +145,6 @@ static int pipeline(void *arg, void **result)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        jobs = atoi(argv[1]);
+    jobs = argc > 1 ? atoi(argv[1]) : jobs;
     return aiort_run(AIORT_CORO(pipeline, NULL), NULL) < 0;
 }

@@ -274,6 +274,13 @@ def check_tour(page):
           "\n".join(sorted(link for link in set(links) if not os.path.exists(os.path.join(ROOT, link)))))
 
 
+def check_examples():
+    """The examples are read at one sitting."""
+    for name in sorted(os.listdir(os.path.join(ROOT, "tests/examples"))):
+        lines = read("tests/examples", name).count("\n")
+        check("%s is short" % name, "it has %d lines" % lines if lines > 150 else "")
+
+
 def main():
     page = read("README.md")
     with tempfile.TemporaryDirectory() as directory:
@@ -282,6 +289,7 @@ def main():
         check_json_keys(page, directory)
     check_tables(page)
     check_tour(page)
+    check_examples()
     print("%d passed, %d failed" % (passed, failed))
     return failed > 0
 
