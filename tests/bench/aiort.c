@@ -95,6 +95,37 @@ static void pingpong(long n)
     aiort_unref(ping);
 }
 
+/* The same with two semaphores that are made once. */
+static aiort_semaphore_t *go, *come;
+
+static int keeper(void *arg, void **out)
+{
+    (void)out;
+    for (long i = (intptr_t)arg; i > 0; i--) {
+        aiort_semaphore_acquire(go);
+        aiort_semaphore_release(come);
+    }
+    return 0;
+}
+
+static void handover(long n)
+{
+    go = aiort_semaphore_new(0);
+    come = aiort_semaphore_new(0);
+    aiort_task_t *other = aiort_create_task(AIORT_CORO(keeper, (void *)(intptr_t)n));
+    aiort_sleep(0);
+    uint64_t start = cpu_ns();
+    for (long i = 0; i < n; i++) {
+        aiort_semaphore_release(go);
+        aiort_semaphore_acquire(come);
+    }
+    result("handover", (double)(cpu_ns() - start) / (2.0 * (double)n));
+    aiort_await(other, NULL);
+    aiort_unref(other);
+    aiort_unref(go);
+    aiort_unref(come);
+}
+
 static long called;
 
 static int count(void *arg)
@@ -128,8 +159,8 @@ static void call_later(long n)
     uint64_t start = cpu_ns();
     for (long i = 0; i < n; i++) {
         seed = seed * 1103515245U + 12345U;
-        CHECK(aiort_call_later(loop, 0.001 + (double)(seed >> 8 & 0xffff) * 1e-6, count, NULL,
-                               NULL));
+        CHECK(
+            aiort_call_later(loop, 0.001 + (double)(seed >> 8 & 0xffff) * 1e-6, count, NULL, NULL));
     }
     while (called < n) {
         aiort_sleep(0.01);
@@ -222,6 +253,9 @@ static int run_all(void *arg, void **out)
     }
     if (wanted(a->argc, a->argv, "pingpong")) {
         pingpong(scaled(2000000));
+    }
+    if (wanted(a->argc, a->argv, "handover")) {
+        handover(scaled(2000000));
     }
     if (wanted(a->argc, a->argv, "call_soon")) {
         call_soon(scaled(10000000));

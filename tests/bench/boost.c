@@ -39,7 +39,7 @@ int main(void)
     for (long i = 0; i < n / 10; i++) {
         transfer = jump_fcontext(make_fcontext(stack + STACK, STACK, once), NULL);
     }
-    result("spawn", (double)(cpu_ns() - start) / (double)(n / 10));
+    result("context", (double)(cpu_ns() - start) / (double)(n / 10));
     free(stack);
     return 0;
 }

@@ -19,11 +19,11 @@ AIORT_BENCH_SCALE=50 tests/bench/run -n 1 --json "$figures" > /dev/null 2>&1 || 
 "${PYTHON:-python3}" - "$figures" <<'END'
 import json, sys
 wanted = {
-    "aiort": "switch yield2 yield1000 spawn pingpong call_soon call_later threadsafe sleeping_bytes",
-    "+shim": "yield2 yield1000 spawn pingpong call_soon call_later threadsafe sleeping_bytes",
+    "aiort": "switch context yield2 yield1000 spawn pingpong handover call_soon call_later threadsafe sleeping_bytes",
+    "+shim": "yield2 yield1000 spawn pingpong handover call_soon call_later threadsafe sleeping_bytes",
     "libuv": "call_soon call_later threadsafe",
-    "boost": "switch spawn",
-    "st": "yield2 yield1000 spawn pingpong",
+    "boost": "switch context",
+    "st": "yield2 yield1000 spawn pingpong handover",
     "asyncio": "yield2 yield1000 spawn pingpong call_soon call_later threadsafe",
     "debug": "yield2 yield1000 spawn pingpong call_soon call_later threadsafe",
 }

@@ -35,13 +35,48 @@ static void *nothing(void *arg)
 
 static st_cond_t ping, pong;
 
-static void *ponger(void *arg)
+static void *keeper(void *arg)
 {
     for (long i = (intptr_t)arg; i > 0; i--) {
         st_cond_wait(ping);
         st_cond_signal(pong);
     }
     return NULL;
+}
+
+/* One condition variable for each wait, as a future is made for each. */
+static void *ponger(void *arg)
+{
+    for (long i = (intptr_t)arg; i > 0; i--) {
+        st_cond_t mine = ping;
+        st_cond_wait(mine);
+        st_cond_destroy(mine);
+        ping = st_cond_new();
+        st_cond_signal(pong);
+    }
+    return NULL;
+}
+
+static void hand_over(const char *name, void *(*partner)(void *), long n)
+{
+    ping = st_cond_new();
+    pong = st_cond_new();
+    st_thread_t other = st_thread_create(partner, (void *)(intptr_t)n, 1, 0);
+    st_usleep(0);
+    uint64_t start = cpu_ns();
+    for (long i = 0; i < n; i++) {
+        st_cond_t mine = pong;
+        if (partner == ponger) {
+            mine = pong = st_cond_new();
+        }
+        st_cond_signal(ping);
+        st_cond_wait(mine);
+        if (partner == ponger) {
+            st_cond_destroy(mine);
+        }
+    }
+    result(name, (double)(cpu_ns() - start) / (2.0 * (double)n));
+    st_thread_join(other, NULL);
 }
 
 int main(void)
@@ -55,17 +90,7 @@ int main(void)
         st_thread_join(st_thread_create(nothing, NULL, 1, 0), NULL);
     }
     result("spawn", (double)(cpu_ns() - start) / (double)n);
-    ping = st_cond_new();
-    pong = st_cond_new();
-    n = scaled(1000000);
-    st_thread_t other = st_thread_create(ponger, (void *)(intptr_t)n, 1, 0);
-    st_usleep(0);
-    start = cpu_ns();
-    for (long i = 0; i < n; i++) {
-        st_cond_signal(ping);
-        st_cond_wait(pong);
-    }
-    result("pingpong", (double)(cpu_ns() - start) / (2.0 * (double)n));
-    st_thread_join(other, NULL);
+    hand_over("pingpong", ponger, scaled(1000000));
+    hand_over("handover", keeper, scaled(1000000));
     return 0;
 }
