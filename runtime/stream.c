@@ -78,20 +78,6 @@ static void on_data(void *self, const char *data, size_t n)
     }
 }
 
-/* With few that are ready the task runs at once: what it needs first of its stack is on its way.
- * With many, stream_read.c fetches it again in time. */
-static void fetch_stack(const aiort_future_t *future)
-{
-    enum { LINE = 64, LINES = 8 };
-    const aiort_task_t *task = (const aiort_task_t *)future->first;
-
-    if (task && task->future.object.kind == AIORT_KIND_TASK && task->sp) {
-        for (int i = 0; i < LINES; i++) {
-            __builtin_prefetch((const char *)task->sp + i * LINE);
-        }
-    }
-}
-
 /* The task that waits for any bytes is woken, or was before, and has not run yet. */
 static bool on_readable(void *self)
 {
@@ -101,7 +87,6 @@ static bool on_readable(void *self)
         return false;
     }
     if (reader->waiter.object.state == AIORT_PENDING) {
-        fetch_stack(&reader->waiter);
         aiort__future_finish(&reader->waiter, NULL);
     }
     return true;

@@ -65,6 +65,18 @@ struct aiort_stream_writer_s {
     aiort_stream_reader_t *reader; /* or NULL */
 };
 
+/* Has memory fetched into the cache, so many lines of it. What only fetches has no effect that the
+ * compiler knows, and it leaves out calls of such functions: so this one, and who is made of it, is
+ * inlined always. */
+__attribute__((always_inline)) static inline void aiort__fetch(const void *memory, int lines)
+{
+    enum { LINE = 64 };
+
+    for (int i = 0; i < lines; i++) {
+        __builtin_prefetch((const char *)memory + (size_t)i * LINE);
+    }
+}
+
 AIORT__HIDDEN aiort_stream_reader_t *aiort__reader_new(aiort_loop_t *loop, size_t limit);
 AIORT__HIDDEN int aiort__reader_feed(aiort_stream_reader_t *reader, const char *data, size_t n);
 AIORT__HIDDEN void aiort__reader_feed_eof(aiort_stream_reader_t *reader);

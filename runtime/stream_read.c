@@ -115,45 +115,40 @@ static int wait_for_data(aiort_stream_reader_t *reader, const aiort_site_t *site
 
 /* ---- read() ---- */
 
-static inline void fetch(const void *memory, int lines)
-{
-    enum { LINE = 64 };
-
-    for (int i = 0; i < lines; i++) {
-        __builtin_prefetch((const char *)memory + (size_t)i * LINE);
-    }
-}
-
 static inline const aiort_task_t *task_at(const aiort__object_t *object)
 {
     return object && object->kind == AIORT_KIND_TASK ? (const aiort_task_t *)object : NULL;
 }
 
+enum { AHEAD = 8, STACK_LINES = 8, READER_LINES = 4, TRANSPORT_LINES = 2 };
+
 /*
  * With very many connections nothing of the next one is in the cache any more when its turn comes,
- * and one miss after another costs as much as a system call. So, while this task is in the kernel,
- * what the next three need is fetched, of each what can be told from what was fetched before: of
- * the third its task, of the second its stack and its reader, of the first its transport.
+ * nor the way to its stack's page, and one miss after another costs as much as a system call. So,
+ * every few tasks, all that the next few need is asked for at once, and comes at once: their stacks
+ * and readers, then what those lead to.
  */
-static void fetch_next(const aiort_loop_t *loop)
+__attribute__((always_inline)) static inline void fetch_next(const aiort_loop_t *loop)
 {
-    const aiort_task_t *first = task_at(loop->head);
-    const aiort_task_t *second = first ? task_at(first->future.object.next) : NULL;
+    const aiort_task_t *task = task_at(loop->head);
 
-    if (!second) {
+    if (loop->popped % AHEAD) {
         return;
     }
-    fetch(second->future.object.next, 3);
-    if (second->sp && second->waiter) {
-        fetch(second->sp, 8);
-        fetch(second->waiter, 2);
-        fetch(second->innermost, 1);
+    for (int i = 0; i < AHEAD && task; i++, task = task_at(task->future.object.next)) {
+        if (task->sp && task->waiter) {
+            aiort__fetch(task->sp, STACK_LINES);
+            aiort__fetch(task->waiter, READER_LINES);
+        }
     }
-    if (first->waiter && first->waiter->completed == &reader_site) {
-        const aiort_stream_reader_t *reader =
-            (const aiort_stream_reader_t *)((const char *)first->waiter -
-                                            offsetof(aiort_stream_reader_t, waiter));
-        fetch(reader->transport, 3);
+    task = task_at(loop->head);
+    for (int i = 0; i < AHEAD && task; i++, task = task_at(task->future.object.next)) {
+        if (task->waiter && task->waiter->completed == &reader_site) {
+            const aiort_stream_reader_t *reader =
+                (const aiort_stream_reader_t *)((const char *)task->waiter -
+                                                offsetof(aiort_stream_reader_t, waiter));
+            aiort__fetch(reader->transport, TRANSPORT_LINES);
+        }
     }
 }
 
