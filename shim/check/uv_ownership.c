@@ -17,7 +17,8 @@ bool aiodebug_check_uv_thread(aiodebug_uv_loop_t *loop, const aiodebug_uv_subjec
 {
     char repr[REPR_SIZE];
     int owner = loop->owner_tid;
-    if (!(aiodebug_config.checks >> AIODEBUG_CHECK_NON_THREAD_SAFE_CALL & 1)) {
+    if (!(aiodebug_config.checks >> AIODEBUG_CHECK_NON_THREAD_SAFE_CALL & 1) ||
+        aiodebug_uv_loop_left(loop)) {
         return false;
     }
     aiodebug_record_t *r = aiodebug_record_new(AIODEBUG_CHECK_NON_THREAD_SAFE_CALL, 0);
@@ -54,7 +55,9 @@ void aiodebug_check_uv_reentered(aiodebug_uv_loop_t *loop, const aiodebug_uv_run
 {
     char repr[REPR_SIZE];
     void *pcs[AIODEBUG_STACK_DEPTH_MAX];
-    aiodebug_record_t *r = aiodebug_record_new(AIODEBUG_CHECK_LOOP_REENTERED, 0);
+    aiodebug_record_t *r = !outer && aiodebug_uv_loop_left(loop)
+                               ? NULL
+                               : aiodebug_record_new(AIODEBUG_CHECK_LOOP_REENTERED, 0);
     if (!r) {
         return;
     }

@@ -223,13 +223,12 @@ AIODEBUG_INTERPOSE int uv_run(uv_loop_t *uv, uv_run_mode mode)
                 aiodebug_check_uv_reentered(loop, outer);
             }
         }
-        run = aiodebug_uv_run_begin(loop, frame);
+        run = aiodebug_uv_run_begin(loop, frame, __builtin_return_address(0));
     }
     aiodebug_uv_exactly_now(self);
     if (!run) {
         return REAL(uv_run)(uv, mode);
     }
-    run->caller = __builtin_return_address(0);
     run->internal = FROM_RUNTIME();
     begin_turn(self, run);
     return run_watched(run, uv, mode);

@@ -19,6 +19,7 @@
 #include "../init.h"
 #include "clock.h"
 #include "memory.h"
+#include "threads.h"
 
 _Thread_local aiodebug_uv_thread_t aiodebug_uv_self;
 
@@ -270,6 +271,9 @@ static void thread_ends(void *arg)
         munmap(self->closed, closed_size());
         self->closed = NULL;
     }
+    while (self->run) {
+        aiodebug_uv_run_end(self->run); /* longjmp() left it behind */
+    }
     if (self->runs) {
         munmap(self->runs, AIODEBUG_UV_RUNS * sizeof *self->runs);
         self->runs = NULL;
@@ -454,25 +458,26 @@ void aiodebug_uv_run_end(aiodebug_uv_run_t *run)
     aiodebug_uv_loop_t *loop = run->loop;
     if (loop->owner == self) {
         loop->owner_tid = run->owner_tid_before;
+        loop->frame = run->frame_before;
+        loop->caller = run->caller_before;
         atomic_store_explicit(&loop->owner, run->owner_before, memory_order_release);
     }
     self->now = run->outer;
     self->run = run > self->runs ? run - 1 : NULL;
 }
 
-/* Whether the wrapper that began this run is still on the stack: it has a return address where the
- * run's was. By a system call, because the stack may be a coroutine's and gone. */
-static bool stands(const aiodebug_uv_run_t *run)
+/* Whether the wrapper with this frame is still on the stack: it has a return address where there
+ * was one. By a system call, because the stack may be a coroutine's and gone. */
+static bool stands(uintptr_t frame, const void *return_address)
 {
 #ifdef __x86_64__
-    const void *caller;
-    struct iovec here = {.iov_base = &caller, .iov_len = sizeof caller};
-    struct iovec there = {.iov_base = (void *)(run->frame + sizeof caller),
-                          .iov_len = sizeof caller};
+    const void *found;
+    struct iovec here = {.iov_base = &found, .iov_len = sizeof found};
+    struct iovec there = {.iov_base = (void *)(frame + sizeof found), .iov_len = sizeof found};
     long got = syscall(SYS_process_vm_readv, (long)getpid(), &here, 1L, &there, 1L, 0L);
-    return got < 0 ? errno != EFAULT : got == sizeof caller && caller == run->caller;
+    return got < 0 ? errno != EFAULT : got == sizeof found && found == return_address;
 #else
-    (void)run;
+    (void)frame, (void)return_address;
     return true;
 #endif
 }
@@ -481,13 +486,15 @@ void aiodebug_uv_runs_left(uintptr_t frame)
 {
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
     int saved = errno;
-    while (self->run && (self->run->frame <= frame || !stands(self->run))) {
+    while (self->run &&
+           (self->run->frame <= frame || !stands(self->run->frame, self->run->caller))) {
         aiodebug_uv_run_end(self->run);
     }
     errno = saved;
 }
 
-aiodebug_uv_run_t *aiodebug_uv_run_begin(aiodebug_uv_loop_t *loop, uintptr_t frame)
+aiodebug_uv_run_t *aiodebug_uv_run_begin(aiodebug_uv_loop_t *loop, uintptr_t frame,
+                                         const void *caller)
 {
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
     if (!self->runs) {
@@ -504,13 +511,44 @@ aiodebug_uv_run_t *aiodebug_uv_run_begin(aiodebug_uv_loop_t *loop, uintptr_t fra
     self->now.call.cb = NULL;
     run->owner_before = loop->owner;
     run->owner_tid_before = loop->owner_tid;
+    run->frame_before = loop->frame;
+    run->caller_before = loop->caller;
+    run->caller = caller;
     run->callbacks = 0;
     run->excused = self->excused;
     run->dearest[0].took = 0;
     loop->owner_tid = gettid_cached();
+    loop->frame = frame;
+    loop->caller = caller;
     atomic_store_explicit(&loop->owner, self, memory_order_release);
     self->run = run;
     return run;
+}
+
+
+/* Asleep, and its stack pointer above the frame, in what may be the same stack: a thread that
+ * sleeps in another stack, a coroutine's, is taken to be there still, or not, as that happens to
+ * lie. */
+bool aiodebug_uv_loop_left(aiodebug_uv_loop_t *loop)
+{
+    enum { STACK = 64 << 20 };
+    aiodebug_uv_thread_t *owner = loop->owner;
+    uintptr_t frame = loop->frame;
+    pid_t tid = loop->owner_tid;
+    aiodebug_thread_look_t look;
+    int saved = errno;
+    if (owner == &aiodebug_uv_self || !owner || tid <= 0) {
+        return false;
+    }
+    bool left = syscall(SYS_tgkill, (long)getpid(), (long)tid, 0L) != 0 && errno == ESRCH;
+    if (!left) {
+        aiodebug_thread_look(tid, &look);
+        left = look.state == AIODEBUG_THREAD_ASLEEP &&
+               ((look.sp > frame && look.sp - frame < STACK) || !stands(frame, loop->caller));
+    }
+    errno = saved;
+    return left && loop->frame == frame &&
+           atomic_compare_exchange_strong(&loop->owner, &owner, NULL);
 }
 
 

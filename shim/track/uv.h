@@ -35,6 +35,8 @@ struct aiodebug_uv_loop {
     _Atomic(const uv_loop_t *) uv;         /* NULL: unused */
     _Atomic(aiodebug_uv_thread_t *) owner; /* the thread inside uv_run() now, or NULL */
     _Atomic pid_t owner_tid;
+    _Atomic uintptr_t frame; /* of the owner's uv_run(), and where that returns to */
+    _Atomic(const void *) caller;
     _Atomic uint32_t handles; /* open or closing ones */
     uint32_t created;         /* stack */
 };
@@ -44,6 +46,10 @@ struct aiodebug_uv_loop {
 aiodebug_uv_loop_t *aiodebug_uv_loop_of(const uv_loop_t *uv);
 /* A loop is made at this address: what was known of one there is over. */
 aiodebug_uv_loop_t *aiodebug_uv_loop_new(const uv_loop_t *uv, uint32_t created);
+/* Whether the loop's owner, another thread, has left uv_run() without anyone seeing it (longjmp()),
+ * or has ended; then it is the owner no more. Reads /proc: for when there is something to report.
+ */
+bool aiodebug_uv_loop_left(aiodebug_uv_loop_t *loop);
 /* The loop is closed. */
 void aiodebug_uv_loop_gone(const uv_loop_t *uv);
 
@@ -192,6 +198,8 @@ typedef struct aiodebug_uv_run {
     aiodebug_uv_loop_t *loop;
     aiodebug_uv_thread_t *owner_before;
     pid_t owner_tid_before;
+    uintptr_t frame_before;
+    const void *caller_before;
     const void *caller;                              /* return address */
     aiodebug_uv_callback_t outer;                    /* what called uv_run() */
     uint64_t turn_start;                             /* ticks; the turn: between two polls */
@@ -251,7 +259,8 @@ void aiodebug_uv_start(void);
 /* Ends the runs that longjmp() left behind, as seen from this frame. */
 void aiodebug_uv_runs_left(uintptr_t frame);
 /* uv_run() begins, by the wrapper with this frame; NULL: not watched. */
-aiodebug_uv_run_t *aiodebug_uv_run_begin(aiodebug_uv_loop_t *loop, uintptr_t frame);
+aiodebug_uv_run_t *aiodebug_uv_run_begin(aiodebug_uv_loop_t *loop, uintptr_t frame,
+                                         const void *caller);
 void aiodebug_uv_run_end(aiodebug_uv_run_t *run);
 
 /* Async-signal-safe. */
