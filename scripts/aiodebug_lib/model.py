@@ -37,7 +37,8 @@ class Trace:
 
 
 NO_TRACE = Trace()
-REPEATED = re.compile(r"^(.*) \.\.\. repeated (\d+) more times? \((\d+) in all\)$", re.S)
+REPEATED = re.compile(r"^(.*) \.\.\. repeated (\d+) more times?"
+                      r"(?:, together (\d+\.\d+) seconds, at most (\d+\.\d+) seconds)? \((\d+) in all\)$", re.S)
 
 
 class Record:
@@ -47,14 +48,15 @@ class Record:
     monotonic  seconds of the machine's monotonic clock, or None (text logs)
     weight     how many objects this record adds to the total. A record that counts the repeats of earlier
                ones says how many there were in all (count); those that were printed are not counted twice.
-    repeats    None, or how many records this one stands for instead of being one itself
+    repeats    None, or how many records this one stands for instead of being one itself; total_seconds,
+               max_seconds: how long those took together and at most, None where the log does not tell
     source     which log it came from, line: where in it (from 1)
     extra      what a newer version wrote beside the fields known here
     """
 
     __slots__ = ("time", "when", "monotonic", "pid", "tid", "thread", "program", "level", "check", "message",
                  "loop", "object", "seconds", "threshold", "count", "context", "trace", "weight", "repeats",
-                 "version", "source", "line", "extra")
+                 "total_seconds", "max_seconds", "version", "source", "line", "extra")
 
     @property
     def stacks(self):
@@ -74,21 +76,26 @@ class Record:
         self.level = "WARNING"
         self.message = ""
         self.seconds = self.threshold = self.repeats = self.source = self.line = None
+        self.total_seconds = self.max_seconds = None
         self.count = self.weight = self.version = 1
         self.context = {}
         self.extra = {}
         self.trace = NO_TRACE
 
-    def note_repeats(self):
+    def note_repeats(self, total=None, longest=None):
         """Takes `... repeated N more times (M in all)` off the message. To be called once message and count
-        are set."""
+        are set; total and longest, where they are not only in the message, but exact."""
         found = REPEATED.match(self.message)
         if not found:
             self.weight = self.count
             return
         self.message = found[1]
-        self.repeats, total = int(found[2][:18]), int(found[3][:18])
-        self.weight = self.count * self.repeats // total if total else self.repeats
+        self.repeats, records = int(found[2][:18]), int(found[5][:18])
+        self.weight = self.count * self.repeats // records if records else self.repeats
+        if total is None and found[3]:
+            total, longest = float(found[3][:18]), float(found[4][:18])
+        if total is not None and longest is not None and 0 <= longest <= total:
+            self.total_seconds, self.max_seconds = total, longest
 
 
 # ---------------------------------------------------------------------------------------------------- from JSON
@@ -138,7 +145,7 @@ def object_from(value):
 
 
 KNOWN = frozenset(("version time monotonic pid tid thread program level check message loop object seconds threshold"
-                   " count context stacks errors hint").split())
+                   " count total_seconds max_seconds context stacks errors hint").split())
 
 
 def is_record(fields):
@@ -171,7 +178,7 @@ def record_from(fields, trace):
         r.context = {k: v for k, v in value.items() if isinstance(v, str)}
     r.trace = trace
     if r.message.endswith(" in all)"):
-        r.note_repeats()
+        r.note_repeats(number(get("total_seconds")), number(get("max_seconds")))
     if not KNOWN.issuperset(fields):
         r.extra = {k: v for k, v in fields.items() if k not in KNOWN}
     return r

@@ -12,11 +12,11 @@ import re
 from array import array
 
 from . import model
-from .export_samples import Sampler, callback_frame, dearest_frame, process_of
+from .export_samples import Sample, Sampler, callback_frame, dearest_frame, path_of, process_of
 from .report_sources import Sources
 from .report_timeline import LEVEL_RANK, Timeline
 from .report_trees import Tree
-from .report_words import CHECKS, FAMILIES, LEAKS, MARKS, ROW_OF, ROWS, family, heading
+from .report_words import BLOCKED, CHECKS, FAMILIES, LEAKS, MARKS, ROW_OF, ROWS, family, heading
 
 VERSION = 1
 GROUPS_MAX = 20000  # beyond: one more group of each check takes the rest
@@ -50,6 +50,18 @@ def statistics(values):
     return {"n": n, "total": round(math.fsum(values), 6), "min": round(values[0], 9),
             "avg": round(math.fsum(values) / n, 9), "median": round(rank(0.5), 9), "p95": round(rank(0.95), 9),
             "p99": round(rank(0.99), 9), "max": round(values[-1], 9)}
+
+
+def with_repeats(values, groups):
+    """statistics() of the sorted values, and in n, total, avg and max also those that were only counted."""
+    if not values:
+        return None
+    stats = dict(statistics(values), measured=len(values))
+    stats["n"] += sum(g.counted for g in groups)
+    stats["total"] = round(math.fsum([stats["total"]] + [g.counted_seconds for g in groups]), 6)
+    stats["avg"] = round(stats["total"] / stats["n"], 9)
+    stats["max"] = round(max([stats["max"]] + [g.counted_longest for g in groups]), 9)
+    return stats
 
 
 def histogram(values):
@@ -92,7 +104,7 @@ class Group:
 
     __slots__ = ("check", "place", "program", "level", "weight", "records", "repeats", "first", "last", "seconds",
                  "blocked", "threshold", "messages", "objects", "traces", "context", "processes", "lanes", "times",
-                 "frame")
+                 "frame", "counted", "counted_seconds", "counted_longest")
 
     def __init__(self, record, place, program):
         self.check, self.place, self.program = record.check, place, program
@@ -107,6 +119,7 @@ class Group:
         self.context = record.context
         self.processes, self.lanes = {}, {}
         self.frame = None
+        self.counted, self.counted_seconds, self.counted_longest = 0, 0.0, 0.0  # repeats of which that is known
 
     @classmethod
     def empty(cls, like):
@@ -117,6 +130,7 @@ class Group:
         fresh.first = fresh.last = None
         fresh.seconds, fresh.times, fresh.blocked = array("d"), array("d"), 0.0
         fresh.threshold, fresh.context, fresh.frame = like.threshold, like.context, like.frame
+        fresh.counted, fresh.counted_seconds, fresh.counted_longest = 0, 0.0, 0.0
         fresh.messages, fresh.objects, fresh.traces, fresh.processes, fresh.lanes = [], [], {}, {}, {}
         return fresh
 
@@ -129,6 +143,10 @@ class Group:
             self.records += 1
         else:
             self.repeats += record.repeats
+            if record.total_seconds is not None:
+                self.counted += record.repeats
+                self.counted_seconds += record.total_seconds
+                self.counted_longest = max(self.counted_longest, record.max_seconds)
         if LEVEL_RANK.get(record.level, 2) > LEVEL_RANK.get(self.level, 2):
             self.level = record.level
         when = record.when
@@ -162,6 +180,9 @@ class Group:
         self.weight += other.weight
         self.records += other.records
         self.repeats += other.repeats
+        self.counted += other.counted
+        self.counted_seconds += other.counted_seconds
+        self.counted_longest = max(self.counted_longest, other.counted_longest)
         self.blocked += other.blocked
         self.seconds.extend(other.seconds)
         self.times.extend(other.times)
@@ -219,6 +240,8 @@ class Collector:
         self.groups, self.order = {}, []
         self.repeats = []  # records that count others
         self.hangs = {}  # thread -> (when it began, group, number of its duration there) of the hang told last
+        self.hung = set()  # functions that a hang was told of
+        self.blocked_more = False  # repeats blocked a loop for longer than is known
         self.told = {}  # what the shim takes for one mistake -> the group it was last put in
         self.sampler = Sampler()
         self.timeline = Timeline()
@@ -288,6 +311,8 @@ class Collector:
         self.records += 1
         if record.seconds is not None and not 0 <= record.seconds < BELIEVED:
             record.seconds = None
+        if record.total_seconds is not None and record.total_seconds >= BELIEVED:
+            record.total_seconds = record.max_seconds = None
         if record.repeats is not None:
             # It has fewer stacks than those that it counts, so its own place may be another, and in a part of a log
             # those may be in the part before: it is put in its place in the end.
@@ -307,7 +332,7 @@ class Collector:
             if record.repeats is None and len(self.told) < 4 * GROUPS_MAX:
                 self.told[self.same_mistake(record)] = number
         group = self.order[number]
-        sample = self.sampler.sample(record)
+        sample = self.sampler.sample(record) if record.repeats is None else self.sample_of_repeats(record)
         blocked = sample.seconds if sample else 0.0
         if record.check == "loop-hang" and not again and record.when is not None and record.seconds is not None:
             self.hangs[process, record.tid] = (record.when - record.seconds, number, len(group.seconds))
@@ -336,6 +361,18 @@ class Collector:
             if created:
                 self.leaked.add((record.program or "?",), created, record.weight)
 
+    def sample_of_repeats(self, record):
+        """The time that repeats blocked the loop for, where it is surely counted nowhere else: a blocking call may lie
+        in a slow callback, and of a callback that hung the hangs were all told."""
+        if record.check not in BLOCKED:
+            return None
+        top = callback_frame(record)
+        if (record.total_seconds is None or record.check == "blocking-call"
+                or top and (record.program, top.function, top.file) in self.hung):
+            self.blocked_more = True
+            return None
+        return Sample(process_of(record), (record.thread, record.tid), path_of(record), record.total_seconds, record)
+
     @staticmethod
     def created(record):
         memo = record.trace.memo
@@ -347,6 +384,8 @@ class Collector:
         above = (record.program or "?", self.thread_name(record))
         self.ran.add(above, sample.path, sample.seconds)
         top = callback_frame(record)
+        if top and record.check == "loop-hang":
+            self.hung.add((record.program, top.function, top.file))
         made = self.created(record) + ((top,) if top else ())
         if made:
             self.made.add((record.program or "?",), made, sample.seconds)
@@ -388,6 +427,8 @@ class Collector:
         for told, number in other.told.items():
             self.told.setdefault(told, numbers[number])
         self.repeats += other.repeats
+        self.hung |= other.hung
+        self.blocked_more |= other.blocked_more
 
     def __getstate__(self):
         """What goes from one process to another: without sources and what only serves while records come in."""
@@ -414,6 +455,7 @@ class Collector:
             "version": VERSION,
             "records": self.records,
             "span": [self.first, self.last],
+            "blocked_more": self.blocked_more,
             "families": {k: {"name": v[0], "about": v[1]} for k, v in FAMILIES.items()},
             "rows": [name for name, _ in ROWS],
             "processes": [{"program": cut(p[1]) or "?", "pid": p[2], "log": cut(p[0]) if several else None,
@@ -460,7 +502,7 @@ class Collector:
                 "repeats": sum(g.repeats for g in groups), "places": len(groups),
                 "blocked": round(math.fsum(g.blocked for g in groups), 6),
                 "first": min(firsts) if firsts else None, "last": max(lasts) if lasts else None,
-                "stats": statistics(seconds) if seconds else None,
+                "stats": with_repeats(seconds, groups),
                 "histogram": histogram(seconds) if seconds else None,
                 "threshold": self.threshold(groups),
                 "groups": sorted(numbers[n] for n, _ in entries if n in numbers)[:200],
@@ -486,7 +528,7 @@ class Collector:
             "function": cut(function, 300), "file": cut(file, 500), "line": line, "source": cut(source, 300),
             "count": group.weight, "records": group.records, "repeats": group.repeats,
             "blocked": round(group.blocked, 6), "first": group.first, "last": group.last,
-            "stats": statistics(seconds) if seconds else None,
+            "stats": with_repeats(seconds, [group]),
         }
         if not detailed:
             return entry

@@ -4,6 +4,9 @@
 Up to EXACT values are kept, and every figure is exact. From then on quantiles come from a histogram whose
 buckets are 1 % wide, each answered by its middle, so that a quantile is off by half a percent at most; count,
 total, minimum, average and maximum stay exact. Two of them can be merged, in any order, with the same result.
+
+Of repeats a log tells only how many there were, how long they took together and at most: these are in count, total,
+average and maximum, and not among the `measured` ones, of which minimum and quantiles are.
 """
 
 import math
@@ -17,10 +20,10 @@ _log_growth = math.log(GROWTH)
 
 
 class Durations:
-    __slots__ = ("count", "total", "least", "most", "values", "buckets")
+    __slots__ = ("count", "measured", "total", "least", "most", "values", "buckets")
 
     def __init__(self):
-        self.count = 0
+        self.count = self.measured = 0
         self.total = 0.0
         self.least, self.most = math.inf, -math.inf
         self.values = array("d")
@@ -32,10 +35,18 @@ class Durations:
     def extend(self, values):
         if not values:
             return
-        self.count += len(values)
-        self.total += math.fsum(values)
+        self.add_repeats(len(values), math.fsum(values), max(values))
         self.least = min(self.least, min(values))
-        self.most = max(self.most, max(values))
+        self.keep(values)
+
+    def add_repeats(self, count, total, most):
+        """So many of which nothing else is known."""
+        self.count += count
+        self.total += total
+        self.most = max(self.most, most)
+
+    def keep(self, values):
+        self.measured += len(values)
         if self.buckets is None:
             self.values.extend(values)
             if len(self.values) <= EXACT:
@@ -50,17 +61,15 @@ class Durations:
             buckets[index] = buckets.get(index, 0) + 1
 
     def merge(self, other):
-        if not other.count:
-            return
+        self.add_repeats(other.count, other.total, other.most)
+        self.least = min(self.least, other.least)
         if other.buckets is None:
-            self.extend(other.values)
+            self.keep(other.values)
             return
         if self.buckets is None:
             values, self.values, self.buckets = self.values, array("d"), {}
             self.fill(values)
-        self.count += other.count
-        self.total += other.total
-        self.least, self.most = min(self.least, other.least), max(self.most, other.most)
+        self.measured += other.measured
         for index, count in other.buckets.items():
             self.buckets[index] = self.buckets.get(index, 0) + count
 
@@ -77,9 +86,9 @@ class Durations:
         return self.quantiles((q,))[0]
 
     def quantiles(self, shares):
-        if not self.count:
+        if not self.measured:
             return [None] * len(shares)
-        ranks = [max(1, math.ceil(q * self.count)) for q in shares]
+        ranks = [max(1, math.ceil(q * self.measured)) for q in shares]
         if self.buckets is None:
             ordered = sorted(self.values)
             return [ordered[rank - 1] for rank in ranks]
@@ -95,6 +104,7 @@ class Durations:
     def figures(self):
         """What a table of durations shows, as a dict in its order; seconds."""
         median, p95, p99 = self.quantiles((0.5, 0.95, 0.99))
-        return {"count": self.count, "total": self.total, "min": self.least if self.count else None,
+        return {"count": self.count, "total": self.total, "min": self.least if self.measured else None,
                 "average": self.average, "median": median, "p95": p95, "p99": p99,
-                "max": self.most if self.count else None, "quantile_error": 0 if self.exact else ERROR}
+                "max": self.most if self.count else None, "measured": self.measured,
+                "quantile_error": 0 if self.exact else ERROR}

@@ -22,7 +22,8 @@ examples:
 Logs may be JSON Lines or text (which knows less), compressed by gzip, and of several hosts. Lines that are damaged
 are counted on stderr, and the others used; the status is 0 all the same unless --strict is given (1), and 2 when a
 file cannot be opened. The count of a check is that of the objects its records stand for, repeats included, which a
-log counts but does not show; figures of durations are of those that the log shows."""
+log counts but does not show; of their durations it tells the sum and the longest, so that they are in total, average
+and max, but not in min, median, p95 and p99 (nor anywhere, if the log is of an older version)."""
 
 REFRESH = 1.0  # seconds between two pictures when following
 
@@ -138,14 +139,18 @@ class Page:
         timed = [(slug, check) for slug, check in self.ordered(tally) if check.durations.count]
         if not timed:
             return
-        rows, inexact = [], False
+        rows, inexact, unmeasured = [], False, False
         for slug, check in timed:
             figures = check.durations.figures()
             inexact = inexact or figures["quantile_error"] > 0
+            unmeasured = unmeasured or figures["measured"] < figures["count"]
             rows.append([slug, terminal.number(figures["count"])] +
-                        [seconds(figures[k]) for k in ("total", "min", "average", "median", "p95", "p99", "max")])
+                        ["-" if figures[k] is None else seconds(figures[k]) for k in ("total", "min", "average", "median", "p95", "p99", "max")])
         self.screen.heading("How long")
         self.screen.table(["check", "count", "total", "min", "average", "median", "p95", "p99", "max"], rows)
+        if unmeasured:
+            self.screen.line(self.screen.paint("dim", "(min, median, p95 and p99 without the repeats, of which the log "
+                                                      "tells the sum and the longest)"))
         if inexact:
             self.screen.line(self.screen.paint("dim", "(median, p95 and p99 of more than 10 000 values are within "
                                                       "0.5 %)"))

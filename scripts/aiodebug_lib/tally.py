@@ -230,11 +230,18 @@ class Tally(Span):
         group.count += 1
         group.weight += record.weight
         if record.repeats:
-            self.check(record.check).repeats += record.weight
+            self.add_repeats(record)
         if record.seconds is not None:
             group.values.append(record.seconds)
             if len(group.values) >= VALUES_MAX:
                 self.take_values(group)
+
+    def add_repeats(self, record):
+        check = self.check(record.check)
+        check.repeats += record.weight
+        if record.total_seconds is not None:
+            check.durations.add_repeats(record.repeats, record.total_seconds, record.max_seconds)
+            self.spend(check, record, record.repeats, record.total_seconds, record.max_seconds)
 
     def new_group(self, key, record):
         if len(self.groups) >= GROUPS_MAX:
@@ -259,12 +266,15 @@ class Tally(Span):
         if not values:
             return
         group.values = []
-        check, total = self.check(record.check), sum(values)
-        spot = self.place_of(check, record)
+        check = self.check(record.check)
         check.durations.extend(values)
+        self.spend(check, record, len(values), sum(values), max(values))
+
+    def spend(self, check, record, count, total, most):
+        spot = self.place_of(check, record)
         spot.seconds += total
-        spot.timed += len(values)
-        spot.most = max(spot.most, max(values))
+        spot.timed += count
+        spot.most = max(spot.most, most)
         check.tree.add_names(way_to(record), 0, total)
         for party in self.parties(record):
             party.seconds += total

@@ -25,8 +25,8 @@ enum {
 typedef struct {
     aiodebug_role_t role;
     uint32_t stack;
-    uint32_t title; /* 0: by role */
-    uint32_t error; /* not 0: a traceback that ends in this */
+    uint32_t title;                    /* 0: by role */
+    uint32_t error;                    /* not 0: a traceback that ends in this */
     uint32_t site_file, site_function; /* the frame to show where stack is 0; no file: none */
     int site_line;
     uint8_t depth; /* of an error: in how many groups it is */
@@ -53,6 +53,9 @@ struct aiodebug_record {
     uintptr_t object_address;
     bool has_seconds;
     double seconds, threshold;
+    bool repeats; /* it tells how often another was repeated, and, with has_total, for how long */
+    bool has_total;
+    double total_seconds, max_seconds;
     uint64_t count;
     uint64_t format_hash, key;
     struct {

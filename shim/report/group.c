@@ -6,9 +6,9 @@
  * The threads that report do the counting, so that a loop that makes one mistake a million times
  * neither fills the queue nor keeps the reporter busy. The table is open addressing over hashes,
  * without locks and without removal: a slot is taken by changing its hash from 0, and its index is
- * then written to `order`, which the summary and the child of a fork walk. hash, records and
- * objects are counters only, nothing else is published through them. What the summary says is kept
- * beside them by the reporter alone.
+ * then written to `order`, which the summary and the child of a fork walk. hash, records, repeats,
+ * objects and the times are counters only, nothing else is published through them. What the summary
+ * says is kept beside them by the reporter alone.
  *
  * Bounded: what is new when the table is full shares one slot per check, so that neither memory nor
  * the log grows without end.
@@ -43,9 +43,10 @@ typedef struct {
     _Atomic uint64_t hash;    /* 0: free */
     _Atomic uint64_t records; /* those let in and those only counted */
     _Atomic uint64_t objects; /* what they stand for */
-    /* The reporter's. */
-    first_t *first; /* NULL: none was printed yet */
-    uint64_t told;  /* repeats already in a summary */
+    /* Of those only counted, since the last summary: */
+    _Atomic uint64_t repeats;
+    _Atomic uint64_t total_ns, max_ns; /* how long they took, where they say; 0: they do not */
+    first_t *first;                    /* the reporter's; NULL: none was printed yet */
 } slot_t;
 
 static slot_t slots[SLOTS];
@@ -110,6 +111,16 @@ static slot_t *slot_of(const aiodebug_record_t *r)
     return slot ? slot : take_slot(mix(UINT64_MAX, r->check), USED_MAX);
 }
 
+static void add_time(slot_t *slot, const aiodebug_record_t *r)
+{
+    if (!r->has_seconds || !(r->seconds > 0 && r->seconds < 1e9)) {
+        return;
+    }
+    uint64_t ns = (uint64_t)(r->seconds * 1e9), most = atomic_load(&slot->max_ns);
+    atomic_fetch_add(&slot->total_ns, ns);
+    while (ns > most && !atomic_compare_exchange_weak(&slot->max_ns, &most, ns)) {}
+}
+
 bool aiodebug_group_enter(aiodebug_record_t *r)
 {
     r->group = NULL;
@@ -122,7 +133,12 @@ bool aiodebug_group_enter(aiodebug_record_t *r)
     }
     r->group = slot;
     atomic_fetch_add(&slot->objects, r->count);
-    return atomic_fetch_add(&slot->records, 1) < AIODEBUG_GROUP_SHOWN;
+    if (atomic_fetch_add(&slot->records, 1) < AIODEBUG_GROUP_SHOWN) {
+        return true;
+    }
+    add_time(slot, r);
+    atomic_fetch_add(&slot->repeats, 1);
+    return false;
 }
 
 void aiodebug_group_leave(const aiodebug_record_t *r)
@@ -161,19 +177,30 @@ void aiodebug_group_printed(const aiodebug_record_t *r)
 static void tell(slot_t *slot, void (*print)(aiodebug_record_t *))
 {
     const first_t *first = slot->first;
-    uint64_t records = atomic_load(&slot->records);
-    uint64_t repeats = records > AIODEBUG_GROUP_SHOWN ? records - AIODEBUG_GROUP_SHOWN : 0;
-    if (!first || repeats <= slot->told) {
-        return;
-    }
-    aiodebug_record_t *r = aiodebug_record_make(first->check, first->level);
+    aiodebug_record_t *r = first && atomic_load(&slot->repeats)
+                               ? aiodebug_record_make(first->check, first->level)
+                               : NULL;
     if (!r) {
         return;
     }
-    uint64_t news = repeats - slot->told;
-    aiodebug_record_message(r, "%s ... repeated %llu more time%s (%llu in all)", first->message,
-                            (unsigned long long)news, news == 1 ? "" : "s",
-                            (unsigned long long)records);
+    unsigned long long repeats = atomic_exchange(&slot->repeats, 0);
+    uint64_t total = atomic_exchange(&slot->total_ns, 0), most = atomic_exchange(&slot->max_ns, 0);
+    unsigned long long records = atomic_load(&slot->records);
+    const char *times = repeats == 1 ? "time" : "times";
+    r->repeats = true;
+    r->has_total = most > 0;
+    r->total_seconds = (double)total / 1e9;
+    r->max_seconds = (double)most / 1e9;
+    if (r->has_total) {
+        aiodebug_record_message(r,
+                                "%s ... repeated %llu more %s, together %.3f seconds, at most "
+                                "%.3f seconds (%llu in all)",
+                                first->message, repeats, times, r->total_seconds, r->max_seconds,
+                                records);
+    } else {
+        aiodebug_record_message(r, "%s ... repeated %llu more %s (%llu in all)", first->message,
+                                repeats, times, records);
+    }
     aiodebug_record_count(r, atomic_load(&slot->objects));
     aiodebug_record_thread(r, first->tid);
     for (int i = 0; i < first->stack_count; i++) {
@@ -182,7 +209,6 @@ static void tell(slot_t *slot, void (*print)(aiodebug_record_t *))
     r->brief = true;
     print(r);
     aiodebug_record_free(r);
-    slot->told = repeats;
 }
 
 void aiodebug_group_summary(void (*print)(aiodebug_record_t *))
@@ -206,8 +232,10 @@ void aiodebug_group_after_fork_child(void)
             atomic_store(&slot->hash, 0);
             atomic_store(&slot->records, 0);
             atomic_store(&slot->objects, 0);
+            atomic_store(&slot->repeats, 0);
+            atomic_store(&slot->total_ns, 0);
+            atomic_store(&slot->max_ns, 0);
             slot->first = NULL; /* not freed: malloc() is not for a child of fork() */
-            slot->told = 0;
         }
     }
     atomic_store(&used, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Records for programs: one object a line, always with the same keys in the same order, null
- * where there is nothing to say. What the text has, this has. Addresses are strings in
+ * where there is nothing to say; the record that tells of repeats has two more. What the text has, this has. Addresses are strings in
  * hexadecimal, since a reader that keeps numbers as doubles would round them.
  */
 #include <math.h>
@@ -226,6 +226,10 @@ void aiodebug_json_record(aiodebug_buffer_t *out, const aiodebug_record_t *r)
     put_seconds(out, "seconds", r->has_seconds, r->seconds);
     put_seconds(out, "threshold", r->has_seconds, r->threshold);
     aiodebug_buffer_printf(out, "\"count\":%llu,", (unsigned long long)r->count);
+    if (r->repeats) {
+        put_seconds(out, "total_seconds", r->has_total, r->total_seconds);
+        put_seconds(out, "max_seconds", r->has_total, r->max_seconds);
+    }
     put_context(out, r);
     put_stacks(out, r);
     put_errors(out, r);

@@ -458,6 +458,13 @@ int main(int argc, char **argv)
     if (strcmp(mode, "repeat") == 0)
         for (int i = 0; i < atoi(argument); i++)
             produce_record("slow-callback", 0, 1, "Executing it took long");
+    if (strcmp(mode, "timed") == 0) {
+        static const double took[] = {5, 6, 7, 0.25, 0.75, 0.125};
+        for (size_t i = 0; i < sizeof took / sizeof *took; i++)
+            produce_timed(took[i], "Executing it took long");
+        execl("/nonexistent", "x", (char *)NULL); /* what was counted is told */
+        produce_timed(0.5, "Executing it took long");
+    }
     if (strcmp(mode, "places") == 0) /* more than are told apart */
         for (int i = 0; i < 6000; i += 500) {
             produce(i, 500);

@@ -51,6 +51,14 @@ void produce_record(const char *slug, int level, uint64_t key, const char *text)
     aiodebug_record_submit(r);
 }
 
+void produce_timed(double seconds, const char *text)
+{
+    aiodebug_record_t *r = aiodebug_record_new(AIODEBUG_CHECK_SLOW_CALLBACK, 0);
+    aiodebug_record_message(r, "%s", text);
+    aiodebug_record_seconds(r, seconds, 0.1);
+    aiodebug_record_submit(r);
+}
+
 void produce_with_stack(const char *slug, const char *role, uint32_t stack, const char *text)
 {
     aiodebug_record_t *r = aiodebug_record_new(check_of(slug), AIODEBUG_LEVEL_UNSET);

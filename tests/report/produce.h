@@ -18,6 +18,9 @@ uint32_t produce_stack(void);
 /* One record of the check with this slug. Records of different keys are different mistakes. */
 void produce_record(const char *slug, int level, uint64_t key, const char *text);
 
+/* A slow callback of so many seconds. */
+void produce_timed(double seconds, const char *text);
+
 /* The same with a stack. */
 void produce_with_stack(const char *slug, const char *role, uint32_t stack, const char *text);
 

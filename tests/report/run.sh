@@ -190,7 +190,20 @@ check "and so in JSON, with count" "$PYTHON" -c '
 import json
 *full, last = [json.loads(line) for line in open("log")]
 assert len(full) == 3 and all(r["count"] == 1 for r in full)
-assert last["count"] == 5000 and last["check"] == "slow-callback" and "repeated 4997 more times" in last["message"]'
+assert last["count"] == 5000 and last["check"] == "slow-callback" and "repeated 4997 more times" in last["message"]
+assert last["total_seconds"] is None and last["max_seconds"] is None'
+logged ./driver timed
+same "how long those took that are only counted" \
+    "WARNING:aiodebug:Executing it took long ... repeated 3 more times, together 1.125 seconds, at most 0.750 seconds (6 in all) [slow-callback]
+WARNING:aiodebug:Executing it took long ... repeated 1 more time, together 0.500 seconds, at most 0.500 seconds (7 in all) [slow-callback]" \
+    "$(first_lines | tail -n 2)"
+AIODEBUG_FORMAT=json logged ./driver timed
+check "and so in JSON" "$PYTHON" -c '
+import json
+*full, six, seven = [json.loads(line) for line in open("log")]
+assert [r["seconds"] for r in full] == [5, 6, 7] and all("total_seconds" not in r for r in full), full
+assert [(r["seconds"], r["count"], r["total_seconds"], r["max_seconds"]) for r in (six, seven)] == \
+    [(None, 6, 1.125, 0.75), (None, 7, 0.5, 0.5)], (six, seven)'
 AIODEBUG_LEVEL=INFO logged ./driver info
 same "records below WARNING are not counted together" 10 "$(records)"
 logged ./driver places

@@ -12,7 +12,7 @@ import sys
 
 ROOT = os.environ.get("ROOT") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
-from aiodebug_lib import calltree, elf, filters, model, parallel, reader, stats, tally, textlog  # noqa: E402
+from aiodebug_lib import calltree, elf, filters, model, parallel, reader, report_data, stats, tally, textlog  # noqa: E402
 
 DIRECTORY = sys.argv[1]
 passed = failed = 0
@@ -216,6 +216,47 @@ def check_text():
     same("a frame without a line", ("/x y.so", 0x1f, "abc123", None), (frame.module, frame.offset, frame.build_id, frame.file))
 
 
+# ----------------------------------------------------------------------------------------------------------- repeats
+
+def repeated(*more):
+    """A slow callback of 0.25, 0.5 and 0.125 seconds, then these records, as the shim would have written them."""
+    template = next(json.loads(line) for line in lines_of("all.jsonl") if b'"slow-callback"' in line)
+    for number, fields in enumerate(({"seconds": 0.25}, {"seconds": 0.5}, {"seconds": 0.125}) + more):
+        fields = dict(template, time="2026-11-22T15:52:%02d.000000Z" % (10 * number), **fields)
+        fields["message"] += fields.pop("tail", "")
+        yield model.record_from(fields, model.trace_from(fields))
+
+
+def check_repeats():
+    known = {"seconds": None, "count": 10, "total_seconds": 4.25, "max_seconds": 2.0,
+             "tail": " ... repeated 7 more times, together 4.251 seconds, at most 2.001 seconds (10 in all)"}
+    text = dict(known, total_seconds=None)
+    old = dict(text, tail=" ... repeated 7 more times (10 in all)")
+    hang = {"check": "loop-hang", "seconds": 1.5}
+    for name, more, count, total, most, blocked, unknown in (
+            ("JSON", (known,), 10, 5.125, 2.0, 5.125, False), ("text", (text,), 10, 5.126, 2.001, 5.126, False),
+            ("an older log", (old,), 3, 0.875, 0.5, 0.875, True), ("hangs", (hang, known), 10, 5.125, 2.0, 2.375, True),
+            ("nonsense", (dict(known, total_seconds=1.0),), 3, 0.875, 0.5, 0.875, True)):
+        first, second, collector = tally.Tally(), tally.Tally(), report_data.Collector()
+        for number, record in enumerate(repeated(*more)):
+            (first if number < 2 else second).add(record)
+            collector.add(record)
+        first.merge(second)
+        check = first.checks["slow-callback"]
+        figures_ = check.durations.figures()
+        same("repeats, %s: summary" % name, (10, count, 3, total, most, 0.25, total / count),
+             (check.weight,) + tuple(round(figures_[k], 9) for k in ("count", "measured", "total", "max", "median")) +
+             (figures_["average"],))
+        same("repeats, %s: its places" % name, [(10, total, most)],
+             [(p.weight, round(p.seconds, 9), p.most) for p in check.places.values()])
+        page = collector.finish()
+        entry = next(c for c in page["checks"] if c["slug"] == "slow-callback")
+        same("repeats, %s: the page" % name, (10, count, 3, total, most, 0.25),
+             (entry["count"],) + tuple(entry["stats"][k] for k in ("n", "measured", "total", "max", "median")))
+        same("repeats, %s: how long the loop was blocked" % name, (blocked, unknown),
+             (round(sum(c["blocked"] for c in page["checks"]), 6), page["blocked_more"]))
+
+
 # --------------------------------------------------------------------------------------------- times, filters, trees
 
 def check_times():
@@ -271,6 +312,6 @@ def check_elf():
     same("2000 damaged programs", 2000, sum(kinds.values()))
 
 
-for check in (check_durations, check_short_way, check_text, check_times, check_order, check_tree, check_elf):
+for check in (check_durations, check_short_way, check_text, check_repeats, check_times, check_order, check_tree, check_elf):
     check()
 print("%d passed, %d failed" % (passed, failed))

@@ -72,6 +72,18 @@ function statsList(stats) {
   return el('dl', { class: 'stats' }, rows.map(([name, value]) => el('div', {}, el('dt', { text: name }), el('dd', { text: value }))));
 }
 
+// What the log does not have of those that the shim only counted.
+function repeatsNotes(check) {
+  const notes = [], summed = check.stats.n - check.stats.measured, unknown = untimed(check);
+  if (summed) {
+    notes.push(`${count(summed)} of these ${summed === 1 ? 'was' : 'were'} only counted by the shim, with ${summed === 1 ? 'its duration' : 'their sum and the longest'}: count, total, average and max include ${summed === 1 ? 'it' : 'them'}, the rest and the chart do not.`);
+  }
+  if (unknown > 0) {
+    notes.push(`${count(unknown)} more ${unknown === 1 ? 'was' : 'were'} only counted by the shim; how long ${unknown === 1 ? 'it' : 'they'} took is not in the log.`);
+  }
+  return notes;
+}
+
 function drawDurations() {
   const body = $('durations-body');
   const timed = data.checks.filter((c) => c.histogram);
@@ -80,14 +92,11 @@ function drawDurations() {
     return;
   }
   for (const check of timed) {
-    const label = `${check.heading}: ${plural(check.stats.n, 'duration')}, median ${duration(check.stats.median)}, longest ${duration(check.stats.max)}`;
+    const label = `${check.heading}: ${plural(check.stats.measured, 'duration')}, median ${duration(check.stats.median)}, longest ${duration(check.stats.max)}`;
     add(body, el('figure', { class: `card chart ${familyClass(check.family)}` },
       el('figcaption', {}, el('span', { class: 'what', text: check.heading }), slugTag(check)),
       histogramChart(check.histogram, check.stats, check.threshold, label),
       statsList(check.stats),
-      check.repeats ? el('p', {
-        class: 'muted small',
-        text: `${count(check.repeats)} more ${check.repeats === 1 ? 'was' : 'were'} only counted by the shim; how long ${check.repeats === 1 ? 'it' : 'they'} took is not in the log.`,
-      }) : null));
+      ...repeatsNotes(check).map((text) => el('p', { class: 'muted small', text }))));
   }
 }

@@ -19,7 +19,7 @@ function drawHeadline() {
   const left = data.groups.filter((g) => LEFT.has(g.check)).reduce((sum, g) => sum + g.count, 0);
   const figures = [
     ['Findings', count(findings), `of ${plural(wrong.length, 'kind')}, in ${plural(wrong.reduce((s, c) => s + c.places, 0), 'place')}`],
-    ['Loops blocked', blocked ? duration(blocked) : 'never', share !== null ? `${percent(share)} of the time logged${data.checks.some((c) => c.family === 'time' && c.repeats) ? ', at least' : ''}` : 'as far as the log tells'],
+    ['Loops blocked', blocked ? duration(blocked) : 'never', share !== null ? `${percent(share)} of the time logged${data.blocked_more ? ', at least' : ''}` : 'as far as the log tells'],
     ['Longest block', longest ? duration(longest) : 'none', longest ? longestPlace(longest) : ''],
     ['Left behind', count(left), 'handles, tasks, coroutines'],
   ];
@@ -65,10 +65,15 @@ function verdictPlaces(check) {
   return list;
 }
 
+// How many repeats there were of whose durations the log tells nothing.
+function untimed(check) {
+  return check.repeats - (check.stats ? check.stats.n - check.stats.measured : 0);
+}
+
 function verdictSentence(check) {
   const s = check.stats;
   const parts = [`${plural(check.count, 'time')} in ${plural(check.places, 'place')}`];
-  if (s && check.repeats) parts.push(`${count(s.n)} of them measured`);
+  if (s && untimed(check)) parts.push(`${count(s.n)} of them measured`);
   if (s && s.n > 1) parts.push(`${duration(s.total)} in all`, `median ${duration(s.median)}`, `longest ${duration(s.max)}`);
   else if (s) parts.push(duration(s.max));
   if (check.threshold !== null && s) parts.push(`threshold ${duration(check.threshold)}`);
