@@ -160,6 +160,24 @@ AIORT__COLD static int ended_badly(aiort_task_t *task, const aiort_site_t *site,
     return awaited(task, site, err);
 }
 
+AIORT__HOT int aiort__await_own(aiort_task_t *task, const aiort_site_t *site,
+                                aiort_future_t *future)
+{
+    aiort_loop_t *loop = task->future.object.loop;
+
+    if (AIORT__UNLIKELY(task->attention || aiort__hooked(loop, AIORT__SEAM_AWAITED))) {
+        return aiort__await_future(task, site, future, NULL);
+    }
+    wait_for(task, site, future);
+    aiort__suspend(loop, task);
+    task->waiter = NULL;
+    if (AIORT__UNLIKELY(task->attention || !succeeded(future))) {
+        return ended_badly(task, site, future, NULL);
+    }
+    future->object.refs--;
+    return awaited(task, site, 0);
+}
+
 /* Runs a coroutine on this task's stack, as a call. */
 __attribute__((noinline)) static int await_coroutine(aiort_task_t *task, const aiort_site_t *site,
                            aiort_coroutine_t *coroutine, void **result)

@@ -153,7 +153,7 @@ static void schedule_callback(aiort_future_t *future, aiort_handle_t *handle)
     aiort__push(future->object.loop, &handle->object);
 }
 
-void aiort__future_complete(aiort_future_t *future)
+AIORT__HOT void aiort__future_complete(aiort_future_t *future)
 {
     aiort_loop_t *loop = future->object.loop;
     aiort__object_t *object = future->first;
@@ -175,7 +175,7 @@ void aiort__future_complete(aiort_future_t *future)
     }
 }
 
-void aiort__future_finish(aiort_future_t *future, void *result)
+AIORT__HOT void aiort__future_finish(aiort_future_t *future, void *result)
 {
     future->object.state = AIORT_FINISHED;
     future->u.result = result;

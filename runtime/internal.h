@@ -30,6 +30,9 @@
 #define AIORT__LIKELY(x) __builtin_expect(!!(x), 1)
 #define AIORT__UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define AIORT__COLD __attribute__((cold, noinline))
+/* What every request or switch goes through. Such functions lie side by side: after a system call
+ * little of the code is in the cache still. */
+#define AIORT__HOT __attribute__((hot))
 
 /* ---- Objects ---- */
 
@@ -739,6 +742,10 @@ AIORT__HIDDEN const char *aiort__task_name(const aiort_task_t *task, char buf[24
 /* Waits for a future (with a reference of the caller's) and gives its outcome. */
 AIORT__HIDDEN int aiort__await_future(aiort_task_t *task, const aiort_site_t *site,
                                       aiort_future_t *future, void **result);
+/* The same for one that is pending and of the task's loop, and whose memory is the caller's until the
+ * wait is over: 0 when it has completed without an error, and then there is nothing to drop. */
+AIORT__HIDDEN int aiort__await_own(aiort_task_t *task, const aiort_site_t *site,
+                                   aiort_future_t *future);
 /* A future for any awaitable: coroutines become tasks (their reference is taken over), futures and
  * tasks get one more reference. NULL with the current error set. asyncio: ensure_future() */
 AIORT__HIDDEN aiort_future_t *aiort__ensure_future(aiort_loop_t *loop,

@@ -182,7 +182,7 @@ static void stop_driving(aiort_loop_t **running)
     aiort__loop_leave(loop);
 }
 
-int aiort_loop_run_forever(aiort_loop_t *loop)
+AIORT__HOT int aiort_loop_run_forever(aiort_loop_t *loop)
 {
     int err = aiort__loop_enter(loop);
 

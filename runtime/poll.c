@@ -21,6 +21,24 @@
 
 enum { SPIN_LIMIT = 64, FAST_LOOK = 20000, SLOW_LOOK = 100000, POLL_INTERVAL = 50000 };
 
+/* aiort__timers_next() where there mostly are none. */
+static inline uint64_t next_timer(aiort_loop_t *loop)
+{
+    return AIORT__LIKELY(loop->ntimers == 0 && !loop->burst) ? 0 : aiort__timers_next(loop);
+}
+
+static inline bool timers_due(aiort_loop_t *loop, uint64_t now)
+{
+    return AIORT__UNLIKELY(loop->ntimers > 0 || loop->burst) && aiort__timers_due(loop, now);
+}
+
+static inline void incoming_drain(aiort_loop_t *loop)
+{
+    if (AIORT__UNLIKELY(atomic_load_explicit(&loop->incoming, memory_order_relaxed) != NULL)) {
+        aiort__incoming_drain(loop);
+    }
+}
+
 /* ---- libuv's handles ---- */
 
 static void on_timer(uv_timer_t *timer)
@@ -65,13 +83,13 @@ static void turn_over(aiort_loop_t **running)
  * what they have made ready must not wait until something else happens. Else, one iteration in each
  * turn of a uv_run() that the program called.
  */
-static void on_prepare(uv_prepare_t *prepare)
+AIORT__HOT static void on_prepare(uv_prepare_t *prepare)
 {
     aiort__uv_t *uv = prepare->data;
     aiort_loop_t *loop = uv->owner;
 
     if (loop && loop->driving) {
-        if (aiort__ready(loop) > 0 || loop->stopping || aiort__timers_next(loop) != uv->armed) {
+        if (aiort__ready(loop) > 0 || loop->stopping || next_timer(loop) != uv->armed) {
             uv_stop(uv->loop); /* which makes its timeout 0, for this turn */
         }
         return;
@@ -227,10 +245,10 @@ void aiort__uv_hold(aiort_loop_t *loop, bool hold)
 }
 
 /* Sets the timer to the next time of the heap. libuv counts in milliseconds: rounded up. */
-void aiort__uv_arm(aiort_loop_t *loop, uint64_t now)
+AIORT__HOT void aiort__uv_arm(aiort_loop_t *loop, uint64_t now)
 {
     aiort__uv_t *uv = loop->uv;
-    uint64_t next = aiort__timers_next(loop);
+    uint64_t next = next_timer(loop);
 
     if (next == uv->armed) {
         return; /* 0: it is not set */
@@ -247,14 +265,16 @@ void aiort__uv_arm(aiort_loop_t *loop, uint64_t now)
 
 /* ---- The look ---- */
 
-static void poll(aiort_loop_t *loop, bool wait, uint64_t now)
+AIORT__HOT static void poll(aiort_loop_t *loop, bool wait, uint64_t now)
 {
     uv_run_mode mode = wait ? UV_RUN_ONCE : UV_RUN_NOWAIT;
     double timeout = 0;
 
     if (wait) {
-        aiort__uv_arm(loop, now);
-        uint64_t next = aiort__timers_next(loop);
+        uint64_t next = next_timer(loop);
+        if (next != loop->uv->armed) {
+            aiort__uv_arm(loop, now);
+        }
         timeout = next == 0 ? -1 : next > now ? (double)(next - now) * 1e-9 : 0;
     }
     if (!aiort__seam(AIORT__SEAM_POLL)) {
@@ -283,24 +303,24 @@ static void adapt(aiort_loop_t *loop, uint64_t now)
 
 /* Whether more timers are due than were queued. Without timers libuv's clock of this turn is good
  * enough: who serves many short requests reads the time as seldom as can be. */
-static bool sleep_and_look(aiort_loop_t *loop)
+AIORT__HOT static bool sleep_and_look(aiort_loop_t *loop)
 {
-    uint64_t next = aiort__timers_next(loop);
+    uint64_t next = next_timer(loop);
     uint64_t now = next ? aiort__now() : 0;
 
     poll(loop, next == 0 || next > now, now);
-    now = next || aiort__timers_next(loop) ? aiort__now() : uv_now(loop->uv->loop) * 1000000;
+    now = next || next_timer(loop) ? aiort__now() : uv_now(loop->uv->loop) * 1000000;
     loop->spin_limit = 1;
     loop->polled = loop->looked = now;
-    aiort__incoming_drain(loop);
-    return aiort__timers_due(loop, now);
+    incoming_drain(loop);
+    return timers_due(loop, now);
 }
 
-void aiort__look(aiort_loop_t *loop)
+AIORT__HOT void aiort__look(aiort_loop_t *loop)
 {
     bool more;
 
-    aiort__incoming_drain(loop);
+    incoming_drain(loop);
     if (aiort__ready(loop) == 0 && !loop->stopping) {
         /* Nothing to run: time to sleep, unless a timer is due already. */
         more = sleep_and_look(loop);

@@ -239,12 +239,12 @@ void aiort__abandon(aiort_loop_t *loop, aiort_task_t *task)
     __builtin_unreachable();
 }
 
-__attribute__((noinline)) void aiort__resume(aiort_loop_t *loop, aiort_task_t *task)
+__attribute__((noinline)) AIORT__HOT void aiort__resume(aiort_loop_t *loop, aiort_task_t *task)
 {
     aiort__switch(loop, &loop->hub_sp, &loop->hub_fiber, task, false);
 }
 
-void aiort__run_ready(aiort_loop_t *loop)
+AIORT__HOT void aiort__run_ready(aiort_loop_t *loop)
 {
     loop->limit = loop->pushed;
     while (aiort__remaining(loop) > 0) {

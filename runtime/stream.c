@@ -79,7 +79,7 @@ static void on_data(void *self, const char *data, size_t n)
 }
 
 /* The task that waits for any bytes is woken, or was before, and has not run yet. */
-static bool on_readable(void *self)
+AIORT__HOT static bool on_readable(void *self)
 {
     aiort_stream_reader_t *reader = ((aiort__stream_t *)self)->reader;
 

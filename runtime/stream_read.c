@@ -50,7 +50,7 @@ static int lend(aiort_stream_reader_t *reader, size_t n)
 }
 
 /* Before all else. */
-static int begin(aiort_stream_reader_t *reader, const char *function)
+static inline int begin(aiort_stream_reader_t *reader, const char *function)
 {
     int err = aiort__scope_check(&reader->base, function);
 
@@ -70,47 +70,71 @@ static const aiort_site_t reader_site = AIORT__OWN_SITE("StreamReader._wait_for_
 
 /* The future is the reader's own, since nobody else ever gets it to keep; it is not worth a trace,
  * being made where the task stands. */
-static int wait_here(aiort_stream_reader_t *reader, aiort_task_t *task, const aiort_site_t *site)
+__attribute__((always_inline)) static inline int wait_here(aiort_stream_reader_t *reader, aiort_task_t *task, const aiort_site_t *site)
 {
     aiort_loop_t *loop = task->future.object.loop;
 
     aiort__future_init(&reader->waiter, loop, AIORT_KIND_FUTURE, 0);
     reader->waiter.completed = &reader_site;
     reader->waiting = true;
-    int err = aiort__await_future(task, site, &reader->waiter, NULL);
+    int err = aiort__await_own(task, site, &reader->waiter);
     reader->waiting = false;
-    aiort__future_drop(&reader->waiter);
+    if (AIORT__UNLIKELY(err)) {
+        aiort__future_drop(&reader->waiter);
+    }
     aiort__loop_release(loop);
     return err;
 }
 
-/* Waits for more bytes, the end, or an error, which it returns. */
-static int wait_for_data(aiort_stream_reader_t *reader, const aiort_site_t *site, const char *name)
+/* The rare cases before a wait. */
+AIORT__COLD static int may_wait(aiort_stream_reader_t *reader, const aiort_task_t *task,
+                                const char *name)
 {
-    aiort_task_t *task = aiort_current_task();
-
-    if (AIORT__UNLIKELY(!task)) {
+    if (!task) {
         return aiort__fail(AIORT_ENOTASK);
     }
-    if (AIORT__UNLIKELY(reader->waiting)) {
+    if (reader->waiting) {
         return aiort__failf(AIORT_EMISUSE,
                             "%s() called while another coroutine is already waiting for incoming "
                             "data",
                             name);
     }
-    if (AIORT__UNLIKELY(aiort__scope_adopt(&reader->base, task->future.object.loop))) {
+    if (aiort__scope_adopt(&reader->base, task->future.object.loop)) {
         return AIORT_EOTHERLOOP;
     }
-    if (AIORT__UNLIKELY(reader->paused)) {
+    if (reader->paused) {
         reader->paused = false;
         if (reader->transport) {
             aiort__transport_read(reader->transport, true);
+        }
+    }
+    return 0;
+}
+
+/* Waits for more bytes, the end, or an error, which it returns. */
+__attribute__((always_inline)) static inline int
+wait_for_data(aiort_stream_reader_t *reader, const aiort_site_t *site, const char *name)
+{
+    aiort_loop_t *loop = aiort__tls.running;
+    aiort_task_t *task = loop ? loop->current : NULL;
+
+    if (AIORT__UNLIKELY(!task || reader->waiting || reader->paused ||
+                        reader->base.object.loop != loop)) {
+        int refused = may_wait(reader, task, name);
+        if (refused) {
+            return refused;
         }
     }
     int err = wait_here(reader, task, site);
     return AIORT__LIKELY(err == 0) && AIORT__UNLIKELY(reader->error != NULL)
                ? (aiort__set_current_error(reader->error), reader->error->code)
                : err;
+}
+
+/* The same as a call. */
+static int wait_for_more(aiort_stream_reader_t *reader, const aiort_site_t *site, const char *name)
+{
+    return wait_for_data(reader, site, name);
 }
 
 /* ---- read() ---- */
@@ -154,7 +178,7 @@ __attribute__((always_inline)) static inline void fetch_next(const aiort_loop_t 
 
 /* Waits for any bytes, and reads them straight to where they belong, if they are still in the
  * kernel then. How many those are; else they are in the reader, or the end has come. */
-static ssize_t wait_for_any(aiort_stream_reader_t *reader, const aiort_site_t *site, void *buffer,
+__attribute__((always_inline)) static inline ssize_t wait_for_any(aiort_stream_reader_t *reader, const aiort_site_t *site, void *buffer,
                             size_t n)
 {
     ssize_t got = 0;
@@ -177,7 +201,7 @@ static ssize_t wait_for_any(aiort_stream_reader_t *reader, const aiort_site_t *s
     return err ? err : got;
 }
 
-ssize_t aiort_stream_read_at(const aiort_site_t *site, aiort_stream_reader_t *reader, void *buffer,
+AIORT__HOT ssize_t aiort_stream_read_at(const aiort_site_t *site, aiort_stream_reader_t *reader, void *buffer,
                              size_t n)
 {
     int err = begin(reader, "aiort_stream_read");
@@ -210,7 +234,7 @@ ssize_t aiort_stream_read_all_at(const aiort_site_t *site, aiort_stream_reader_t
     }
     aiort__ref(&reader->base.object);
     while (!reader->eof && !err) {
-        err = wait_for_data(reader, site, "read");
+        err = wait_for_more(reader, site, "read");
     }
     if (!err) {
         n = available(reader);
@@ -246,7 +270,7 @@ static int wait_for(aiort_stream_reader_t *reader, const aiort_site_t *site, siz
             snprintf(expected, sizeof(expected), "%zu", n);
             return incomplete(reader, expected);
         }
-        int err = wait_for_data(reader, site, "readexactly");
+        int err = wait_for_more(reader, site, "readexactly");
         if (err) {
             return err;
         }
@@ -312,7 +336,7 @@ static ssize_t find(aiort_stream_reader_t *reader, const aiort_site_t *site, con
         if (reader->eof) {
             return incomplete(reader, "undefined");
         }
-        int err = wait_for_data(reader, site, "readuntil");
+        int err = wait_for_more(reader, site, "readuntil");
         if (err) {
             return err;
         }

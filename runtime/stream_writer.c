@@ -56,7 +56,7 @@ static int check(const aiort_stream_writer_t *writer, const char *function)
 
 /* ---- Writing ---- */
 
-int aiort_stream_write(aiort_stream_writer_t *writer, const void *data, size_t n)
+AIORT__HOT int aiort_stream_write(aiort_stream_writer_t *writer, const void *data, size_t n)
 {
     int err = check(writer, "aiort_stream_write");
     uv_buf_t piece = {.base = (char *)data, .len = n};
@@ -154,17 +154,22 @@ static int wait_until_written(aiort_stream_writer_t *writer, const aiort_site_t 
     return err;
 }
 
-int aiort_stream_drain_at(const aiort_site_t *site, aiort_stream_writer_t *writer)
+__attribute__((noinline)) static int drain(aiort_stream_writer_t *writer, const aiort_site_t *site)
+{
+    aiort__ref(&writer->base.object);
+    int err = wait_until_written(writer, site);
+    aiort__unref(&writer->base.object);
+    return err;
+}
+
+AIORT__HOT int aiort_stream_drain_at(const aiort_site_t *site, aiort_stream_writer_t *writer)
 {
     int err = check(writer, "aiort_stream_drain");
 
     if (AIORT__LIKELY(err || nothing_to_wait_for(writer))) {
         return err;
     }
-    aiort__ref(&writer->base.object);
-    err = wait_until_written(writer, site);
-    aiort__unref(&writer->base.object);
-    return err;
+    return drain(writer, site);
 }
 
 int aiort_stream_wait_closed_at(const aiort_site_t *site, aiort_stream_writer_t *writer)

@@ -277,13 +277,13 @@ void aiort__transport_read(aiort_transport_t *transport, bool on)
     }
 }
 
-bool aiort__transport_readable(aiort_transport_t *transport)
+AIORT__HOT bool aiort__transport_readable(aiort_transport_t *transport)
 {
     return transport->protocol && transport->protocol->readable && !transport->closing &&
            transport->protocol->readable(transport->self);
 }
 
-size_t aiort__transport_pull(aiort_transport_t *transport, void *buffer, size_t n)
+AIORT__HOT size_t aiort__transport_pull(aiort_transport_t *transport, void *buffer, size_t n)
 {
     if (!transport->reading) {
         return 0; /* stopped, or closing */
@@ -450,8 +450,9 @@ static int keep(aiort_transport_t *transport, const uv_buf_t *pieces, unsigned n
     return 0;
 }
 
-int aiort__transport_write(aiort_transport_t *transport, const uv_buf_t *pieces, unsigned n,
-                           const char *function)
+__attribute__((noinline)) static int write_slowly(aiort_transport_t *transport,
+                                                  const uv_buf_t *pieces, unsigned n,
+                                                  const char *function)
 {
     size_t total = 0;
     ssize_t sent = 0;
@@ -483,6 +484,25 @@ int aiort__transport_write(aiort_transport_t *transport, const uv_buf_t *pieces,
         }
     }
     return keep(transport, pieces, n, total, (size_t)sent);
+}
+
+/* Mostly it is one piece, nothing was kept before, and all of it goes at once. */
+AIORT__HOT int aiort__transport_write(aiort_transport_t *transport, const uv_buf_t *pieces,
+                                      unsigned n, const char *function)
+{
+    if (AIORT__UNLIKELY(n != 1 || pieces->len == 0 || transport->flying || transport->eof_wanted ||
+                        transport->closing || transport->down || !transport->ops->writes)) {
+        return write_slowly(transport, pieces, n, function);
+    }
+    ssize_t sent = transport->ops->try_write(transport, pieces, 1);
+    if (AIORT__LIKELY((size_t)sent == pieces->len)) {
+        return 0;
+    }
+    if (sent < 0 && sent != UV_EAGAIN) {
+        aiort__transport_failed(transport, (int)sent, NULL);
+        return 0;
+    }
+    return keep(transport, pieces, 1, pieces->len, sent < 0 ? 0 : (size_t)sent);
 }
 
 int aiort__transport_write_eof(aiort_transport_t *transport)

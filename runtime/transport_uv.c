@@ -68,7 +68,7 @@ void aiort__ignore_sigpipe(void)
 
 /* ---- Reading ---- */
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+AIORT__HOT static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     const aiort_transport_t *transport = handle->data;
 
@@ -80,7 +80,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(transport->base.object.loop->read_buffer, AIORT__READ_SIZE);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+AIORT__HOT static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     aiort_transport_t *transport = stream->data;
 
@@ -93,7 +93,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
 }
 
-static ssize_t try_read(aiort_transport_t *transport, void *buffer, size_t n)
+AIORT__HOT static ssize_t try_read(aiort_transport_t *transport, void *buffer, size_t n)
 {
     ssize_t got;
 
@@ -116,7 +116,7 @@ static void stop_reading(aiort_transport_t *transport)
 /* ---- Writing ---- */
 
 /* libuv's own queue is empty here: nothing is overtaken. */
-static ssize_t try_write(aiort_transport_t *transport, const uv_buf_t *pieces, unsigned n)
+AIORT__HOT static ssize_t try_write(aiort_transport_t *transport, const uv_buf_t *pieces, unsigned n)
 {
     ssize_t sent;
 
