@@ -69,7 +69,9 @@ bool aiodebug_uv_handle_refused(const uv_handle_t *handle, aiodebug_uv_use_t use
         if (aiodebug_uv_handle_refused((const uv_handle_t *)handle, AIODEBUG_UV_##use, #name)) {   \
             return refused;                                                                        \
         }                                                                                          \
-        return REAL(name) args;                                                                    \
+        result outcome = REAL(name) args;                                                          \
+        STAY();                                                                                    \
+        return outcome;                                                                            \
     }
 
 #define ON_HANDLE_int(...) ON_HANDLE(int, __VA_ARGS__, AIODEBUG_UV_REFUSED)
@@ -85,6 +87,7 @@ bool aiodebug_uv_handle_refused(const uv_handle_t *handle, aiodebug_uv_use_t use
         }                                                                                          \
         if (!aiodebug_uv_handle_refused((const uv_handle_t *)handle, AIODEBUG_UV_##use, #name)) {  \
             REAL(name) args;                                                                       \
+            STAY();                                                                                \
         }                                                                                          \
     }
 
@@ -270,7 +273,9 @@ START(uv_listen, AIODEBUG_UV_CB_CONNECTION, on_connection,
         } else if (record && cb) {                                                                 \
             cb = trampoline;                                                                       \
         }                                                                                          \
-        return REAL(name)(h, cb);                                                                  \
+        int err = REAL(name)(h, cb);                                                               \
+        STAY();                                                                                    \
+        return err;                                                                                \
     }
 START_ONCE(uv_idle_start, on_idle, (uv_idle_t * h, uv_idle_cb cb), uv_idle_cb)
 START_ONCE(uv_prepare_start, on_prepare, (uv_prepare_t * h, uv_prepare_cb cb), uv_prepare_cb)
@@ -284,7 +289,9 @@ AIODEBUG_INTERPOSE int uv_timer_again(uv_timer_t *h)
     if (aiodebug_uv_handle_refused((uv_handle_t *)h, AIODEBUG_UV_USE, "uv_timer_again")) {
         return AIODEBUG_UV_REFUSED;
     }
-    return REAL(uv_timer_again)(h);
+    int err = REAL(uv_timer_again)(h);
+    STAY();
+    return err;
 }
 
 /* Two callbacks, both of which the failure of the call leaves as they were. */
@@ -439,6 +446,7 @@ AIODEBUG_INTERPOSE void uv_close(uv_handle_t *h, uv_close_cb cb)
         cb = on_close;
     }
     REAL(uv_close)(h, cb);
+    STAY();
 }
 
 AIODEBUG_INTERPOSE int uv_tcp_close_reset(uv_tcp_t *h, uv_close_cb cb)

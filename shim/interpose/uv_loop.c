@@ -102,7 +102,9 @@ AIODEBUG_INTERPOSE int uv_loop_configure(uv_loop_t *uv, uv_loop_option option, .
     if (aiodebug_uv_loop_refused(uv, "uv_loop_configure")) {
         return AIODEBUG_UV_REFUSED;
     }
-    return REAL(uv_loop_configure)(uv, option, argument);
+    int err = REAL(uv_loop_configure)(uv, option, argument);
+    STAY();
+    return err;
 }
 
 #define ON_LOOP(result, name, params, args, refused)                                               \
@@ -114,7 +116,9 @@ AIODEBUG_INTERPOSE int uv_loop_configure(uv_loop_t *uv, uv_loop_option option, .
         if (!FROM_RUNTIME() && aiodebug_uv_loop_refused(uv, #name)) {                              \
             return refused;                                                                        \
         }                                                                                          \
-        return REAL(name) args;                                                                    \
+        result outcome = REAL(name) args;                                                          \
+        STAY();                                                                                    \
+        return outcome;                                                                            \
     }
 
 #define ON_LOOP_VOID(name, params, args)                                                           \
@@ -128,6 +132,7 @@ AIODEBUG_INTERPOSE int uv_loop_configure(uv_loop_t *uv, uv_loop_option option, .
             return;                                                                                \
         }                                                                                          \
         REAL(name) args;                                                                           \
+        STAY();                                                                                    \
     }
 
 ON_LOOP(int, uv_loop_fork, (uv_loop_t * uv), (uv), AIODEBUG_UV_REFUSED)

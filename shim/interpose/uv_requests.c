@@ -224,6 +224,7 @@ AIODEBUG_INTERPOSE void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *pipe, cons
         cb = on_connect;
     }
     REAL(uv_pipe_connect)(req, pipe, name, cb);
+    STAY();
 }
 
 /* ---- The pool ---- */
@@ -338,5 +339,7 @@ AIODEBUG_INTERPOSE int uv_cancel(uv_req_t *req)
             return AIODEBUG_UV_REFUSED;
         }
     }
-    return REAL(uv_cancel)(req);
+    int err = REAL(uv_cancel)(req);
+    STAY();
+    return err;
 }

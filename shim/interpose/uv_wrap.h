@@ -86,6 +86,10 @@ static inline bool aiodebug_uv_from_libuv(const void *return_address)
 #define WATCHED()                                                                                  \
     __builtin_expect(aiodebug_on() && !aiodebug_uv_from_libuv(__builtin_return_address(0)), 1)
 
+/* Keeps the call before it from becoming a jump. libuv's function may end with a jump to another of
+ * its own, and that one must be seen to come from here, not from the program. */
+#define STAY() __asm__ volatile("")
+
 /* The caller is libaiort: what it makes is the runtime's own. */
 #define FROM_RUNTIME() aiodebug_uv_from_runtime(__builtin_return_address(0))
 
