@@ -38,7 +38,7 @@ void aiodebug_check_add_caller(aiodebug_record_t *r, aiodebug_stack_t call)
         name[0] = '\0';
     }
     aiodebug_record_stack(r, AIODEBUG_ROLE_CALL, call,
-                          "Called in thread %d (%s) at (most recent call last):", (int)gettid(),
+                          "Called in thread %d (%s)\002 at (most recent call last):", (int)gettid(),
                           name);
 }
 

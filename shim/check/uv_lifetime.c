@@ -339,7 +339,7 @@ void aiodebug_check_uv_busy(const aiodebug_uv_loop_t *loop)
         const char *kind = aiodebug_uv_kind(heap->first.type, heap->first.flags);
         if (heap->first.created) {
             aiodebug_record_stack(r, AIODEBUG_ROLE_CREATED, heap->first.created,
-                                  "%u %s, %s; created at (most recent call last):", heap->count,
+                                  "%u %s, %s\002; created at (most recent call last):", heap->count,
                                   kind, state_of(&heap->first));
         } else {
             char key[48];

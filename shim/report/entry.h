@@ -25,8 +25,9 @@ enum {
 typedef struct {
     aiodebug_role_t role;
     uint32_t stack;
-    uint32_t title;                    /* 0: by role */
-    uint32_t error;                    /* not 0: a traceback that ends in this */
+    uint32_t title; /* 0: by role */
+    uint32_t alone; /* what is printed of the title where there are no frames; 0: nothing */
+    uint32_t error; /* not 0: a traceback that ends in this */
     uint32_t site_file, site_function; /* the frame to show where stack is 0; no file: none */
     int site_line;
     uint8_t depth; /* of an error: in how many groups it is */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Records for programs: one object a line, always with the same keys in the same order, null
- * where there is nothing to say; the record that tells of repeats has two more. What the text has, this has. Addresses are strings in
- * hexadecimal, since a reader that keeps numbers as doubles would round them.
+ * where there is nothing to say; the record that tells of repeats has two more. What the text has,
+ * this has. Addresses are strings in hexadecimal, since a reader that keeps numbers as doubles
+ * would round them.
  */
 #include <math.h>
 #include <string.h>
@@ -167,7 +168,8 @@ static void put_context(aiodebug_buffer_t *out, const aiodebug_record_t *r)
     aiodebug_buffer_puts(out, "},");
 }
 
-/* The failures, deepest cause first, a group's members after it; their stacks are those of role "raised", in the same order. */
+/* The failures, deepest cause first, a group's members after it; their stacks are those of role
+ * "raised", in the same order. */
 static void put_errors(aiodebug_buffer_t *out, const aiodebug_record_t *r)
 {
     bool first = true;

@@ -181,6 +181,19 @@ static uint32_t keep(aiodebug_record_t *r, const char *format, va_list args)
     return offset;
 }
 
+/* The first so many bytes of a string that is kept already, as a string of its own. */
+static uint32_t keep_start(aiodebug_record_t *r, uint32_t of, size_t length)
+{
+    if (!make_room(r, length + 1)) {
+        return 0;
+    }
+    uint32_t offset = r->length;
+    memcpy(r->text + offset, r->text + of, length);
+    r->text[offset + length] = '\0';
+    r->length += (uint32_t)length + 1;
+    return offset;
+}
+
 #define KEEP(field, format)                                                                        \
     do {                                                                                           \
         va_list args_;                                                                             \
@@ -237,6 +250,12 @@ void aiodebug_record_stack(aiodebug_record_t *r, aiodebug_role_t role, uint32_t 
     aiodebug_shown_stack_t *shown = add_stack(r, role, stack);
     if (shown && title) {
         KEEP(shown->title, title);
+        char *mark = strchr(r->text + shown->title, '\002');
+        if (mark) {
+            size_t length = (size_t)(mark - (r->text + shown->title));
+            memmove(mark, mark + 1, strlen(mark));
+            shown->alone = keep_start(r, shown->title, length);
+        }
     }
 }
 

@@ -72,7 +72,9 @@ void aiodebug_record_context(aiodebug_record_t *r, const char *key, const char *
 /* A stack by its id (0 is ignored). Without a title the first CREATED stack is printed as
  * `source_traceback:`, the first SCHEDULED one as `handle_traceback:`, both in their place
  * among the context lines, the others after them under a title that tells their role. A title
- * of the caller's own is printed as it is, after the context lines, in the order added. */
+ * of the caller's own is printed as it is, after the context lines, in the order added. One
+ * that announces frames is not printed where there are none, but for what is in front of a \002
+ * (which is never printed) and says something by itself. */
 void aiodebug_record_stack(aiodebug_record_t *r, aiodebug_role_t role, uint32_t stack,
                            const char *title, ...) __attribute__((format(printf, 4, 5)));
 

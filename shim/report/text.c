@@ -130,6 +130,19 @@ static void put_frame(aiodebug_buffer_t *out, const aiodebug_frame_t *frame)
     }
 }
 
+static bool has_frames(const aiodebug_record_t *r, const aiodebug_shown_stack_t *of)
+{
+    const aiodebug_frame_t *frames;
+    return aiodebug_names_shown(r, of, &frames) > 0;
+}
+
+/* What to print of a title that has nothing to stand above; 0: nothing. */
+static uint32_t title_alone(const aiodebug_record_t *r, const aiodebug_shown_stack_t *of)
+{
+    const char *title = aiodebug_record_text(r, of->title);
+    return of->alone || strstr(title, "(most recent call last)") ? of->alone : of->title;
+}
+
 /* Oldest first. */
 static void put_frames(aiodebug_buffer_t *out, const aiodebug_record_t *r,
                        const aiodebug_shown_stack_t *of)
@@ -183,10 +196,10 @@ static void put_context(aiodebug_buffer_t *out, const aiodebug_record_t *r,
         lines[n++] = (line_t){aiodebug_record_text(r, r->context[i].key),
                               aiodebug_record_text(r, r->context[i].value), NULL};
     }
-    if (source) {
+    if (source && has_frames(r, source)) {
         lines[n++] = (line_t){"source_traceback", NULL, source};
     }
-    if (handle) {
+    if (handle && has_frames(r, handle)) {
         lines[n++] = (line_t){"handle_traceback", NULL, handle};
     }
     qsort(lines, n, sizeof *lines, compare_lines);
@@ -213,10 +226,14 @@ static void put_other_stacks(aiodebug_buffer_t *out, const aiodebug_record_t *r,
         if (shown == source || shown == handle || shown->error) {
             continue;
         }
-        if (shown->title) {
-            put_expanded(out, aiodebug_record_text(r, shown->title));
-        } else {
+        bool frames = has_frames(r, shown);
+        uint32_t title = frames ? shown->title : title_alone(r, shown);
+        if (title) {
+            put_expanded(out, aiodebug_record_text(r, title));
+        } else if (frames) {
             aiodebug_buffer_puts(out, titles[shown->role]);
+        } else {
+            continue;
         }
         aiodebug_buffer_putc(out, '\n');
         put_frames(out, r, shown);
@@ -249,7 +266,7 @@ static int put_chain(aiodebug_buffer_t *out, const aiodebug_record_t *r, int i, 
             aiodebug_buffer_puts(out, "\nThe above exception was the direct cause of the following "
                                       "exception:\n\n");
         }
-        if (shown->stack || shown->site_file) {
+        if (has_frames(r, shown)) {
             aiodebug_buffer_puts(out, "Traceback (most recent call last):\n");
             put_frames(out, r, shown);
         }
