@@ -88,7 +88,8 @@ struct aiort_future_s {
     } u;
     aiort__object_t *first; /* what to schedule when it completes: handles and waiting tasks */
     aiort__object_t *last;  /* means something when first is not NULL */
-    const aiort_site_t *completed; /* where, when the macros said so */
+    const aiort_site_t *completed; /* where, when the macros said so; while it is pending, what made
+                                      it, if tools were not told (scope.h) */
 };
 
 struct aiort_task_s {

@@ -111,12 +111,12 @@ static int wait(aiort_queue_t *queue, waiters_t *list, const aiort_site_t *site,
     if (aiort__scope_adopt(&queue->base, task->future.object.loop)) {
         return other_loop(queue);
     }
-    aiort__local_future(&waiter.future, task->future.object.loop);
+    aiort__local_future(&waiter.future, task->future.object.loop, site);
     enlist(list, &waiter);
-    int err = aiort__await_future(task, site, &waiter.future, NULL);
+    int err = aiort__await_own(task, site, &waiter.future);
     delist(list, &waiter);
     *woken = waiter.future.object.state == AIORT_FINISHED;
-    aiort__local_future_end(&waiter.future);
+    aiort__local_future_end(&waiter.future, err);
     return err;
 }
 

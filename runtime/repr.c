@@ -294,6 +294,11 @@ static void put_future(out_t *out, const aiort_future_t *future)
     putf(out, "<%s %s", aiort__class_name(future), state_names[future->object.state]);
     put_outcome(out, future);
     put_callbacks(out, future);
+    if (future->object.trace == 0 && future->object.state == AIORT_PENDING && future->completed &&
+        future->completed->file && future->object.loop->debug) {
+        puts_to(out, " created at ");
+        put_site(out, future->completed);
+    }
     put_created_at(out, &future->object);
     puts_to(out, ">");
 }

@@ -43,20 +43,22 @@ static inline int aiort__scope_check(const aiort__extended_t *scope, const char 
 
 /*
  * A future in the frame that waits for it, which nobody else gets to keep: waiting needs no memory, so
- * that a lock can always be taken again. It ends where the frame does.
+ * that a lock can always be taken again. It ends where the frame does. Tools are not told of it: the
+ * await's site says where it was made, and a stack for each wait costs as much as handing over itself.
  */
-static inline void aiort__local_future(aiort_future_t *future, aiort_loop_t *loop)
+static inline void aiort__local_future(aiort_future_t *future, aiort_loop_t *loop,
+                                       const aiort_site_t *site)
 {
     aiort__future_init(future, loop, AIORT_KIND_FUTURE, 0);
-    aiort__created(&future->object);
+    future->completed = site;
 }
 
-static inline void aiort__local_future_end(aiort_future_t *future)
+/* err: what aiort__await_own() returned. */
+static inline void aiort__local_future_end(aiort_future_t *future, int err)
 {
-    if (AIORT__UNLIKELY(future->object.trace != 0) && aiort__seam(AIORT__SEAM_DESTROYED)) {
-        aiort_instrument_destroyed(AIORT_KIND_FUTURE, future);
+    if (AIORT__UNLIKELY(err)) {
+        aiort__future_drop(future);
     }
-    aiort__future_drop(future);
     aiort__loop_release(future->object.loop);
 }
 

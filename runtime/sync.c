@@ -86,12 +86,12 @@ int aiort__sync_wait(aiort__sync_t *sync, const aiort_site_t *site, bool *woken)
     if (aiort__scope_adopt(&sync->base, task->future.object.loop)) {
         return other_loop(sync);
     }
-    aiort__local_future(&waiter.future, task->future.object.loop);
+    aiort__local_future(&waiter.future, task->future.object.loop, site);
     enlist(sync, &waiter);
-    int err = aiort__await_future(task, site, &waiter.future, NULL);
+    int err = aiort__await_own(task, site, &waiter.future);
     delist(sync, &waiter);
     *woken = waiter.future.object.state == AIORT_FINISHED;
-    aiort__local_future_end(&waiter.future);
+    aiort__local_future_end(&waiter.future, err);
     return err;
 }
 
