@@ -51,14 +51,19 @@ enum {
 };
 
 typedef struct {
-    _Atomic uint32_t sequence;
+    _Atomic uintptr_t word;
+    _Atomic uint32_t place; /* in words, from the frame's address */
+} word_t;
+
+/* What is compared lies together: after a system call little of it is in the cache. */
+typedef struct {
+    _Alignas(64) _Atomic uint32_t sequence;
     _Atomic uint32_t id;
     _Atomic uint32_t generation;
     _Atomic uint32_t count; /* of words; 0: nothing learned */
     _Atomic uintptr_t frame, caller;
     uint32_t repeated, needed;
-    _Atomic uint32_t place[WORDS]; /* in words, from the frame's address */
-    _Atomic uintptr_t word[WORDS];
+    word_t words[WORDS];
 } entry_t;
 
 typedef struct {
@@ -89,7 +94,7 @@ static inline bool same(const entry_t *entry, const uintptr_t *frame)
 {
     uint32_t count = GET(entry->count);
     for (uint32_t i = 0; i < count; i++) {
-        if (frame[GET(entry->place[i])] != GET(entry->word[i])) {
+        if (frame[GET(entry->words[i].place)] != GET(entry->words[i].word)) {
             return false;
         }
     }
@@ -148,8 +153,8 @@ static bool add(entry_t *entry, uint32_t *count, const uintptr_t *frame, uintptr
         address % sizeof *frame || *(const uintptr_t *)address != word) {
         return false;
     }
-    SET(entry->place[*count], (uint32_t)place);
-    SET(entry->word[*count], word);
+    SET(entry->words[*count].place, (uint32_t)place);
+    SET(entry->words[*count].word, word);
     ++*count;
     return true;
 }

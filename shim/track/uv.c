@@ -21,7 +21,7 @@
 #include "memory.h"
 #include "threads.h"
 
-_Thread_local aiodebug_uv_thread_t aiodebug_uv_self;
+_Thread_local aiodebug_uv_thread_t aiodebug_uv_self __attribute__((aligned(64)));
 
 int64_t aiodebug_uv_slow = INT64_MAX, aiodebug_uv_slow_turn = INT64_MAX;
 int64_t aiodebug_uv_notable = INT64_MAX, aiodebug_uv_notable_poll = INT64_MAX;

@@ -171,10 +171,10 @@ enum { AIODEBUG_UV_DEAREST = 3 };
 
 /* A callback of the program's that runs, or did until now: nobody waits for its end. */
 typedef struct {
-    uint64_t start;   /* ticks */
-    uint64_t excused; /* the thread's at the start */
-    const void *object;
     aiodebug_uv_function_t cb; /* NULL: none runs */
+    uint64_t start;            /* ticks */
+    uint64_t excused;          /* the thread's at the start */
+    const void *object;
     uint32_t created;
     uint8_t type, flags, slot;
 } aiodebug_uv_call_t;
@@ -211,17 +211,18 @@ typedef struct aiodebug_uv_run {
 
 enum { AIODEBUG_UV_RUNS = 16 }; /* one in another; more are not watched */
 
+/* What each callback needs comes first: after a system call little of it is in the cache. */
 struct aiodebug_uv_thread {
+    aiodebug_uv_run_t *run; /* the innermost, or NULL */
     uint64_t last;  /* ticks, when the counter was read: at the end of a callback or of the poll */
     uint64_t stood; /* the coarse clock, then */
     uint64_t excused; /* ticks that were reported already, or were the shim's own; only grows */
+    uint32_t unread;  /* so many callbacks more may end without the counter being read */
+    uint32_t unused, unused_count; /* records ready for use */
     aiodebug_uv_callback_t now;
-    aiodebug_uv_run_t *run;  /* the innermost, or NULL */
     aiodebug_uv_run_t *runs; /* AIODEBUG_UV_RUNS of them, the outermost first */
     const uv_loop_t *cached_uv;
     aiodebug_uv_loop_t *cached_loop;
-    uint32_t unused, unused_count; /* records ready for use */
-    uint32_t unread; /* so many callbacks more may end without the counter being read */
     aiodebug_uv_closed_t *closed;
 };
 
