@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../config.h"
 #include "../report/record.h"
@@ -12,6 +13,7 @@
 #include "../track/runtime.h"
 #include "../track/uv.h"
 #include "check.h"
+#include "uv.h"
 
 enum { REPR_SIZE = 2048, DEAREST = 3, DEAR_SIZE = 384 };
 
@@ -95,7 +97,7 @@ void aiodebug_check_turn(aiort_loop_t *loop)
         aiodebug_record_context(r, key, "%.3f seconds in %s",
                                 aiodebug_seconds_from_ticks(dearest[i].ticks), dearest[i].repr);
     }
-    aiodebug_record_loop(r, "%s", aiodebug_repr(loop, repr, sizeof(repr)));
+    aiodebug_check_add_loop(r, aiodebug_repr(loop, repr, sizeof(repr)), gettid());
     aiodebug_record_submit(r);
     dearest[0].ticks = 0;
     thread->last = aiodebug_ticks();
@@ -136,7 +138,7 @@ void aiodebug_check_poll(aiort_loop_t *loop, double timeout, uint64_t ticks, int
                                 seconds * 1e3);
     }
     aiodebug_record_seconds(r, seconds, timeout < 0 ? INFINITY : timeout);
-    aiodebug_record_loop(r, "%s", aiodebug_repr(loop, repr, sizeof(repr)));
+    aiodebug_check_add_loop(r, aiodebug_repr(loop, repr, sizeof(repr)), gettid());
     if (level != AIODEBUG_LEVEL_WARNING) {
         aiodebug_record_hint(r, "%s", "");
     }

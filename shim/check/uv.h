@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../report/record.h"
 #include "../track/uv.h"
 
 /* What a record speaks of, with the callback (may be NULL) that says most about it. */
@@ -27,7 +28,9 @@ const char *aiodebug_uv_repr(const aiodebug_uv_subject_t *subject, char *buf, si
 const char *aiodebug_uv_loop_repr(const aiodebug_uv_loop_t *loop, char *buf, size_t size);
 aiodebug_uv_subject_t aiodebug_uv_subject(const aiodebug_uv_record_t *record);
 
-/* uv_timing.c */
+/* uv_timing.c. The loop of a record, also of libaiort's; in the text only where the process has had
+ * more than one. tid: the thread it runs in, when the repr does not tell; or 0. */
+void aiodebug_check_add_loop(aiodebug_record_t *r, const char *repr, int tid);
 void aiodebug_check_uv_slow(const aiodebug_uv_call_t *call, uint64_t ticks);
 void aiodebug_check_uv_turn(const aiodebug_uv_run_t *run, uint64_t ticks);
 /* Milliseconds as given to epoll_wait(); what it returned. */

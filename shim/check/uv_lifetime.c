@@ -202,6 +202,7 @@ void aiodebug_check_uv_reused(const aiodebug_uv_record_t *record, const char *fu
 /* Records of one kind, state and place. */
 typedef struct {
     aiodebug_uv_subject_t first;
+    const aiodebug_uv_loop_t *loop; /* of all of them; NULL: they differ, or it is not known */
     uint32_t count;
 } heap_t;
 
@@ -273,7 +274,10 @@ static void gather(aiodebug_uv_record_t *record, void *arg)
     }
     if (!left->heaps[at].count) {
         left->heaps[at].first = subject;
+        left->heaps[at].loop = record->loop;
         left->used++;
+    } else if (left->heaps[at].loop != record->loop) {
+        left->heaps[at].loop = NULL;
     }
     left->heaps[at].count++;
 }
@@ -386,6 +390,7 @@ static void say_left(const heap_t *heap)
         aiodebug_record_hint(r, "it is closing: run the loop once more before the program ends");
     }
     aiodebug_record_count(r, heap->count);
+    add_loop(r, heap->loop);
     aiodebug_record_object(r, aiodebug_uv_kind(heap->first.type, heap->first.flags), 0,
                            heap->first.object, "%s", repr);
     aiodebug_record_stack(r, AIODEBUG_ROLE_CREATED, heap->first.created, NULL);

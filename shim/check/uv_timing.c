@@ -13,6 +13,19 @@
 
 enum { REPR_SIZE = 512 };
 
+void aiodebug_check_add_loop(aiodebug_record_t *r, const char *repr, int tid)
+{
+    aiodebug_record_loop(r, "%s", repr);
+    if (aiodebug_uv_loops_seen() < 2) {
+        return;
+    }
+    if (tid) {
+        aiodebug_record_context(r, "loop", "%s running in thread %d", repr, tid);
+    } else {
+        aiodebug_record_context(r, "loop", "%s", repr);
+    }
+}
+
 void aiodebug_check_uv_slow(const aiodebug_uv_call_t *call, uint64_t ticks)
 {
     char repr[REPR_SIZE];
@@ -59,7 +72,7 @@ void aiodebug_check_uv_turn(const aiodebug_uv_run_t *run, uint64_t ticks)
                                 aiodebug_uv_repr(&subject, repr, sizeof repr));
     }
     aiodebug_uv_loop_repr(run->loop, repr, sizeof repr);
-    aiodebug_record_loop(r, "%s", repr);
+    aiodebug_check_add_loop(r, repr, 0);
     aiodebug_record_object(r, "uv_loop_t", 0, run->loop->uv, "%s", repr);
     aiodebug_record_key(r, (uintptr_t)run->dearest[0].cb);
     aiodebug_record_submit(r);
@@ -116,7 +129,7 @@ void aiodebug_check_uv_poll(const aiodebug_uv_run_t *run, int timeout, uint64_t 
                                 seconds * 1e3);
     }
     aiodebug_record_seconds(r, seconds, timeout < 0 ? INFINITY : asked);
-    aiodebug_record_loop(r, "%s", aiodebug_uv_loop_repr(run->loop, repr, sizeof repr));
+    aiodebug_check_add_loop(r, aiodebug_uv_loop_repr(run->loop, repr, sizeof repr), 0);
     if (level != AIODEBUG_LEVEL_WARNING) {
         aiodebug_record_hint(r, "%s", "");
     }

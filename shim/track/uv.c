@@ -61,6 +61,7 @@ static void *pages(size_t size)
 enum { LOOP_BUCKETS = 1024, LOOPS_A_BATCH = 64 };
 
 static aiodebug_uv_loop_t *loops[LOOP_BUCKETS], *unused_loops;
+static _Atomic uint32_t loops_seen;
 
 static aiodebug_uv_loop_t **bucket_of(const uv_loop_t *uv)
 {
@@ -96,8 +97,14 @@ static aiodebug_uv_loop_t *make_loop(const uv_loop_t *uv)
         aiodebug_uv_loop_t **bucket = bucket_of(uv);
         loop->next = *bucket;
         *bucket = loop;
+        loops_seen++;
     }
     return loop;
+}
+
+uint32_t aiodebug_uv_loops_seen(void)
+{
+    return loops_seen;
 }
 
 aiodebug_uv_loop_t *aiodebug_uv_loop_of(const uv_loop_t *uv)

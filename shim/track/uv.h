@@ -44,6 +44,8 @@ struct aiodebug_uv_loop {
 /* The loop's entry, made when there is none: loops are also made where the shim does not look.
  * NULL only without memory. */
 aiodebug_uv_loop_t *aiodebug_uv_loop_of(const uv_loop_t *uv);
+/* How many there have been in this process. */
+uint32_t aiodebug_uv_loops_seen(void);
 /* A loop is made at this address: what was known of one there is over. */
 aiodebug_uv_loop_t *aiodebug_uv_loop_new(const uv_loop_t *uv, uint32_t created);
 /* Whether the loop's owner, another thread, has left uv_run() without anyone seeing it (longjmp()),
