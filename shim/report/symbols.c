@@ -350,8 +350,7 @@ static void after_fork_parent(void)
 
 void aiodebug_symbols_after_fork_child(void)
 {
-    bool at_work = pthread_mutex_trylock(&work_lock) != 0;
-    work_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    bool at_work = aiodebug_lock_in_child(&work_lock);
     aiodebug_text_reset();
     aiodebug_modules_after_fork_child(fork_has_list, at_work);
     aiodebug_dwarf_after_fork_child(fork_has_load);

@@ -120,6 +120,8 @@ bool aiodebug_module_path_is(const char *path, const char *prefix);
 void aiodebug_modules_trim(void);
 void aiodebug_modules_iterate(int (*look)(struct dl_phdr_info *, size_t, void *), void *argument);
 bool aiodebug_lock_soon(pthread_mutex_t *lock);
+/* In a child of fork(): true when a thread that is gone held it. It is free afterwards. */
+bool aiodebug_lock_in_child(pthread_mutex_t *lock);
 bool aiodebug_modules_before_fork(void);
 void aiodebug_modules_after_fork_parent(void);
 void aiodebug_modules_after_fork_child(bool complete, bool drop);

@@ -85,8 +85,8 @@ void aiodebug_dwarf_after_fork_parent(void)
 
 void aiodebug_dwarf_after_fork_child(bool complete)
 {
-    if (pthread_mutex_trylock(&load_lock) != 0 && !complete &&
-        aiodebug_dwarf_state() == DWARF_LOADING)
+    if (complete)
+        pthread_mutex_unlock(&load_lock);
+    if (aiodebug_lock_in_child(&load_lock) && aiodebug_dwarf_state() == DWARF_LOADING)
         atomic_store(&state, DWARF_MISSING);
-    load_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }

@@ -226,6 +226,17 @@ bool aiodebug_lock_soon(pthread_mutex_t *lock)
     return pthread_mutex_timedlock(lock, &until) == 0;
 }
 
+/* A lock that can be unlocked is: ThreadSanitizer would take a new one at its place for locked. */
+bool aiodebug_lock_in_child(pthread_mutex_t *lock)
+{
+    bool was_locked = pthread_mutex_trylock(lock) != 0;
+    if (was_locked)
+        *lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    else
+        pthread_mutex_unlock(lock);
+    return was_locked;
+}
+
 bool aiodebug_module_path_is(const char *path, const char *prefix)
 {
     const char *slash = strrchr(path, '/');
@@ -454,9 +465,10 @@ void aiodebug_modules_after_fork_parent(void)
 /* `complete`: the list lock was had. `drop`: the modules' files and DWARF were being worked on. */
 void aiodebug_modules_after_fork_child(bool complete, bool drop)
 {
-    bool list_was_locked = pthread_mutex_trylock(&list_lock) != 0;
-    list_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    if (!drop && (complete || !list_was_locked))
+    if (complete)
+        pthread_mutex_unlock(&list_lock);
+    bool was_locked = aiodebug_lock_in_child(&list_lock);
+    if (!drop && !was_locked)
         return;
     /* Left to leak: what was half changed cannot be freed. */
     modules = NULL;

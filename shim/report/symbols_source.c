@@ -108,9 +108,7 @@ const char *aiodebug_text(const char *string)
  * are. */
 void aiodebug_text_reset(void)
 {
-    bool was_locked = pthread_mutex_trylock(&text_lock) != 0;
-    text_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    if (!was_locked)
+    if (!aiodebug_lock_in_child(&text_lock))
         return;
     texts = NULL;
     text_count = text_capacity = 0;
