@@ -38,6 +38,11 @@
 #include "track/unwind.h"
 #include "track/unwind_ops.h"
 
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#define HAS_VALGRIND 1
+#endif
+
 enum {
     CHUNK_BITS = 16,
     CHUNK_WORDS = 1 << CHUNK_BITS,
@@ -66,6 +71,10 @@ static uint32_t max_count = 1u << 20;
 static size_t max_bytes = (size_t)256 << 20;
 
 void *(*aiodebug_stack_elsewhere)(void);
+
+#if defined(HAS_VALGRIND)
+static bool on_valgrind;
+#endif
 
 static atomic_int depth = 16;
 static atomic_int slack = SLACK_FIRST;
@@ -338,6 +347,9 @@ void aiodebug_stack_add_internal_object(const void *address)
 
 bool aiodebug_stack_init(void (*warn)(const char *line))
 {
+#if defined(HAS_VALGRIND)
+    on_valgrind = RUNNING_ON_VALGRIND != 0;
+#endif
     bool there = aiodebug_unwind_init(warn);
     if (there)
         aiodebug_stack_add_internal_object(&lock);
@@ -371,12 +383,12 @@ void aiodebug_stack_set_limits(uint32_t stacks, size_t bytes)
  * were allowed for is captured again, with more.
  */
 __attribute__((always_inline)) static inline int capture_raw(void **pcs, void *elsewhere, int keep,
-                                                            int *skip)
+                                                             int *skip)
 {
     for (;;) {
         int extra = atomic_load_explicit(&slack, memory_order_relaxed);
-        int n = elsewhere ? aiodebug_on_other_stack(aiodebug_unwind_ops.backtrace, pcs, keep + extra,
-                                                    elsewhere)
+        int n = elsewhere ? aiodebug_on_other_stack(aiodebug_unwind_ops.backtrace, pcs,
+                                                    keep + extra, elsewhere)
                           : aiodebug_unwind_ops.backtrace(pcs, keep + extra);
         *skip = internal_prefix(pcs, n);
         if (*skip <= extra || n < keep + extra || extra == SLACK_MAX)
@@ -409,6 +421,19 @@ __attribute__((noinline)) static uint32_t capture_here(int keep, const uintptr_t
     return capture(pcs, NULL, keep, frame);
 }
 
+/* To Valgrind, what lies below the stack pointer of the loop is not to be touched. It sees what is
+ * pushed there from now on, but neither the array nor the first return address. */
+static void made_ready(void **elsewhere)
+{
+#if defined(HAS_VALGRIND)
+    if (on_valgrind)
+        (void)VALGRIND_MAKE_MEM_UNDEFINED(elsewhere - CAPTURE_MAX - 1,
+                                          (CAPTURE_MAX + 1) * sizeof(*elsewhere));
+#else
+    (void)elsewhere;
+#endif
+}
+
 __attribute__((noinline)) aiodebug_stack_t aiodebug_stack_capture(void)
 {
     int keep = aiodebug_stack_depth();
@@ -422,10 +447,12 @@ __attribute__((noinline)) aiodebug_stack_t aiodebug_stack_capture(void)
         return 0;
     int saved = errno;
     void **elsewhere = aiodebug_stack_elsewhere ? aiodebug_stack_elsewhere() : NULL;
-    if (elsewhere)
+    if (elsewhere) {
+        made_ready(elsewhere);
         id = capture(elsewhere - CAPTURE_MAX, elsewhere - CAPTURE_MAX, keep, frame);
-    else
+    } else {
         id = capture_here(keep, frame);
+    }
     errno = saved;
     aiodebug_unwind_leave();
     return id;
