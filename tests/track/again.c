@@ -70,7 +70,7 @@ NOINLINE void other_large(int link)
 /* The frame's size is not known before. */
 NOINLINE void moving(int link)
 {
-    char *room = alloca((size_t)rooms[link] * 16 + 16);
+    char *room = alloca((size_t)rooms[link - 1] * 16 + 16);
     USE(room);
     next(link);
     USE(room);
@@ -87,7 +87,7 @@ NOINLINE void aligned(int link)
 NOINLINE void aligned_and_moving(int link)
 {
     char fixed[64] __attribute__((aligned(64)));
-    char *room = alloca((size_t)rooms[link] * 16 + 16);
+    char *room = alloca((size_t)rooms[link - 1] * 16 + 16);
     USE(fixed);
     USE(room);
     next(link);

@@ -237,7 +237,8 @@ TASK_TEST(start_new_session)
     aiort_process_options_t options = {.out = PIPE, .new_session = 1};
     aiort_process_t *process;
 
-    assert_ok(aiort_create_subprocess_shell("ps -o sid= -p $$", &options, &process));
+    assert_ok(aiort_create_subprocess_shell("read line < /proc/$$/stat; set -- $line; echo $6",
+                                            &options, &process));
     exchange(process, NULL);
     assert_int_equal(atoi(out), aiort_process_pid(process));
     aiort_unref(process);

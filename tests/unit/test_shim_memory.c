@@ -487,7 +487,9 @@ static void interrupt(int sig)
 TEST_WITHIN(60, signal_handlers)
 {
     struct sigaction action = {.sa_handler = interrupt, .sa_flags = SA_RESTART};
-    struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
+    /* The handler must be done before its next signal is due. */
+    suseconds_t pause = (suseconds_t)(200 * harness_slow());
+    struct itimerval often = {{0, pause}, {0, pause}}, never = {{0, 0}, {0, 0}};
     sigaction(SIGALRM, &action, NULL);
     setitimer(ITIMER_REAL, &often, NULL);
     double end = harness_now() + 60;
