@@ -56,6 +56,7 @@ static struct {
     uintptr_t start, size;
 } code[RANGES]; /* executable segments, gathered for a walk; used by one walk at a time */
 static int codes;
+static uintptr_t above; /* the lowest address above the stack pointer at which an object begins */
 
 static uintptr_t bait[64];
 
@@ -133,18 +134,30 @@ static void start_walk(walk_t *walk, aiodebug_stackcopy_t *copy,
 
 /* ------------------------------------------------------------------------------- guessing rbp */
 
-static int add_code(struct dl_phdr_info *info, size_t size, void *arg)
+static int add_code(struct dl_phdr_info *info, size_t size, void *sp)
 {
     (void)size;
-    (void)arg;
-    for (int i = 0; i < info->dlpi_phnum && codes < RANGES; i++) {
+    for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *header = &info->dlpi_phdr[i];
-        if (header->p_type == PT_LOAD && (header->p_flags & PF_X) && (header->p_flags & PF_R)) {
-            code[codes].start = info->dlpi_addr + header->p_vaddr;
+        uintptr_t start = info->dlpi_addr + header->p_vaddr;
+        if (header->p_type != PT_LOAD)
+            continue;
+        if (start > *(const uintptr_t *)sp && start < above)
+            above = start;
+        if ((header->p_flags & PF_X) && (header->p_flags & PF_R) && codes < RANGES) {
+            code[codes].start = start;
             code[codes++].size = header->p_memsz;
         }
     }
     return 0;
+}
+
+/* What lies right above the stack was copied, too. If that is a library, the addresses in it are no
+ * stack's: they would be moved, return addresses among them. */
+static void cut(aiodebug_stackcopy_t *copy)
+{
+    if (above - copy->from < copy->length)
+        copy->length = (above - copy->from) & ~(size_t)7;
 }
 
 static bool in_code(uintptr_t address)
@@ -361,7 +374,9 @@ static int walk_locked(struct dl_phdr_info *info, size_t size, void *arg)
     (void)info;
     (void)size;
     codes = 0;
-    dl_iterate_phdr(add_code, NULL);
+    above = UINTPTR_MAX;
+    dl_iterate_phdr(add_code, (void *)&registers->sp);
+    cut(job->copy);
     /* Where a step reads the bait it must find a return address, or it might give up early. */
     for (size_t i = 0; i < sizeof(bait) / sizeof(bait[0]); i++)
         bait[i] = registers->pc;

@@ -153,21 +153,42 @@ NOINLINE void on_own_stack(void)
     STAY();
 }
 
-/* A small stack, as coroutines have, with a fence at its end. */
-NOINLINE void own_stack(void (*what)(void))
+enum { ROOM = 32 * 1024 };
+
+NOINLINE void on_this_stack(char *room, void (*what)(void))
 {
-    enum { ROOM = 32 * 1024 };
-    char *room =
-        mmap(NULL, ROOM + 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    mprotect(room + 4096, ROOM, PROT_READ | PROT_WRITE);
     going = what;
     getcontext(&inside);
-    inside.uc_stack.ss_sp = room + 4096;
+    inside.uc_stack.ss_sp = room;
     inside.uc_stack.ss_size = ROOM;
     inside.uc_link = &outside;
     makecontext(&inside, on_own_stack, 0);
     swapcontext(&outside, &inside);
+}
+
+/* A small stack, as coroutines have, with a fence at its end. */
+NOINLINE void own_stack(void (*what)(void))
+{
+    char *room =
+        mmap(NULL, ROOM + 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    mprotect(room + 4096, ROOM, PROT_READ | PROT_WRITE);
+    on_this_stack(room + 4096, what);
     munmap(room, ROOM + 8192);
+}
+
+/* A stack right below the code that the return addresses are in, as it happens to threads' stacks
+ * and libraries. */
+NOINLINE void below_code(void (*what)(void))
+{
+    extern char __executable_start[];
+    char *end = (char *)((uintptr_t)__executable_start & ~(uintptr_t)4095);
+    char *room = mmap(end - ROOM, ROOM, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    check(room == end - ROOM, "room below the program", "%s", strerror(errno));
+    if (room == end - ROOM) {
+        on_this_stack(room, what);
+        munmap(room, ROOM);
+    }
 }
 
 NOINLINE void *run_job(void *arg)
@@ -200,11 +221,12 @@ static bool has_chain(void *const *pcs, int n, const char *chain)
 static const char *chain_of(const job_t *job)
 {
     static char text[256];
-    const char *chain = job->through == plain_2     ? "plain_1<-plain_2<-run_job"
-                        : job->through == moving_2  ? "moving_1<-moving_2<-run_job"
-                        : job->through == own_stack ? "plain_1<-plain_2<-on_own_stack"
-                        : job->through == made_1    ? "?<-made_1<-run_job"
-                                                    : "?";
+    const char *chain = job->through == plain_2    ? "plain_1<-plain_2<-run_job"
+                        : job->through == moving_2 ? "moving_1<-moving_2<-run_job"
+                        : job->through == own_stack || job->through == below_code
+                            ? "plain_1<-plain_2<-on_own_stack"
+                        : job->through == made_1 ? "?<-made_1<-run_job"
+                                                 : "?";
     snprintf(text, sizeof(text), "%s<-%s", job->name, chain);
     return text;
 }
@@ -250,7 +272,10 @@ static void all_ways(void)
     static const struct {
         void (*function)(void (*)(void));
         const char *name;
-    } ways[] = {{plain_2, "plain"}, {moving_2, "moving frames"}, {own_stack, "a stack of its own"}};
+    } ways[] = {{plain_2, "plain"},
+                {moving_2, "moving frames"},
+                {own_stack, "a stack of its own"},
+                {below_code, "a stack right below code"}};
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         job_t running = {spin, "spin", ways[i].function, 0};
         job_t jobs[] = {{in_nanosleep, "in_nanosleep", ways[i].function, 0},
