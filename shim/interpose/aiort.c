@@ -158,12 +158,14 @@ AIODEBUG_INTERPOSE void aiort_instrument_poll(aiort_loop_t *loop, double timeout
         aiodebug_check_turn(loop);
         return;
     }
-    if (aiodebug_aiort->debug(loop)) {
-        int64_t took = (int64_t)(aiodebug_ticks() - thread->poll_start);
+    uint64_t now = aiodebug_ticks();
+    int64_t took = (int64_t)(now - thread->poll_start);
+    if (__builtin_expect(took >= aiodebug_uv_notable_poll, 0) && aiodebug_aiort->debug(loop)) {
         aiodebug_check_poll(loop, timeout, took > 0 ? (uint64_t)took : 0, events);
+        now = aiodebug_ticks();
     }
     aiodebug_runtime_thresholds();
-    thread->last = aiodebug_ticks();
+    thread->last = now;
     if (timeout != 0) {
         thread->exact = AIODEBUG_EXACT_STEPS;
     }
@@ -212,6 +214,7 @@ AIODEBUG_INTERPOSE int aiort_instrument_set_debug(aiort_loop_t *loop, int enable
         /* The runtime keeps the answer after this returns; the next poll reads both thresholds. */
         aiodebug_thread.slow = on ? aiodebug_runtime_slow_ticks(loop) : INT64_MAX;
         aiodebug_thread.notable = aiodebug_thread.slow;
+        aiodebug_thread.rests = 0;
         aiodebug_runtime_precision();
         aiodebug_thread.last = aiodebug_ticks();
         aiodebug_thread.exact = AIODEBUG_EXACT_STEPS;

@@ -59,10 +59,17 @@ int64_t aiodebug_runtime_slow_ticks(const aiort_loop_t *loop)
 
 void aiodebug_runtime_thresholds(void)
 {
+    enum { RESTS = 64 };
     aiort_loop_t *loop = aiodebug_thread.loop;
-
     bool debug = loop && aiodebug_aiort->debug(loop);
+    double seconds = debug ? aiodebug_runtime_slow_seconds(loop) : -1;
 
+    if (aiodebug_thread.rests > 0 && seconds == aiodebug_thread.seconds) {
+        aiodebug_thread.rests--;
+        return;
+    }
+    aiodebug_thread.rests = RESTS;
+    aiodebug_thread.seconds = seconds;
     aiodebug_thread.slow = debug ? aiodebug_runtime_slow_ticks(loop) : INT64_MAX;
     aiodebug_thread.notable = aiodebug_thread.slow;
     if (debug && aiodebug_uv_notable < aiodebug_thread.slow) {
@@ -114,6 +121,7 @@ void aiodebug_runtime_turn(uint64_t now)
 void aiodebug_runtime_running(aiort_loop_t *loop)
 {
     aiodebug_thread.loop = loop;
+    aiodebug_thread.rests = 0;
     aiodebug_thread.exact = AIODEBUG_EXACT_STEPS;
     aiodebug_runtime_thresholds();
     aiodebug_thread.last = aiodebug_ticks();

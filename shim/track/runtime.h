@@ -30,6 +30,9 @@ typedef struct {
     uint64_t last;        /* ticks at the end of the last step */
     int64_t slow;         /* ticks from which a step is slow; INT64_MAX: never */
     int64_t notable;      /* ticks from which a step is looked at: slow, or dear to its turn */
+    double seconds;       /* what slow was reckoned from; negative: never slow */
+    uint32_t rests;       /* so often it need not be reckoned again if that is the same: the length of
+                             a tick becomes better known in the first seconds */
     uint64_t poll_start;  /* ticks */
     uint64_t turn_start;  /* ticks at the end of the last poll */
     uint64_t excused;     /* ticks of the turn that were reported already, or were the shim's own */
