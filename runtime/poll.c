@@ -301,15 +301,15 @@ static void adapt(aiort_loop_t *loop, uint64_t now)
     }
 }
 
-/* Whether more timers are due than were queued. Without timers libuv's clock of this turn is good
- * enough: who serves many short requests reads the time as seldom as can be. */
+/* Whether more timers are due than were queued. Without timers the time is not read: who serves many
+ * short requests need not know it, and the next look takes what it finds for long ago. */
 AIORT__HOT static bool sleep_and_look(aiort_loop_t *loop)
 {
     uint64_t next = next_timer(loop);
     uint64_t now = next ? aiort__now() : 0;
 
     poll(loop, next == 0 || next > now, now);
-    now = next || next_timer(loop) ? aiort__now() : uv_now(loop->uv->loop) * 1000000;
+    now = next || next_timer(loop) ? aiort__now() : 0;
     loop->spin_limit = 1;
     loop->polled = loop->looked = now;
     incoming_drain(loop);
