@@ -11,7 +11,7 @@
 
 enum { INLINED_MAX = 8, FRAMES_MAX = AIODEBUG_STACK_DEPTH_MAX * INLINED_MAX };
 
-typedef enum { PROGRAM, OURS, LIBUV, STARTUP } origin_t;
+typedef enum { PROGRAM, OURS, LIBUV, LIBC, STARTUP } origin_t;
 
 /* One stack at a time; all of this is the caller's until the next call. */
 static void *pcs[AIODEBUG_STACK_DEPTH_MAX];
@@ -20,11 +20,11 @@ static aiodebug_frame_t frames_of[AIODEBUG_STACK_DEPTH_MAX][INLINED_MAX];
 static int inlined[AIODEBUG_STACK_DEPTH_MAX]; /* how many of frames_of are used */
 static aiodebug_frame_t shown[FRAMES_MAX];
 
-static bool is_libuv(const char *module)
+static bool is_library(const char *module, const char *soname)
 {
     const char *slash = module ? strrchr(module, '/') : NULL;
     const char *name = slash ? slash + 1 : module;
-    return name && strncmp(name, "libuv.so", 8) == 0;
+    return name && strncmp(name, soname, strlen(soname)) == 0;
 }
 
 static void name_frame(int i)
@@ -36,13 +36,15 @@ static void name_frame(int i)
     } else if (aiodebug_symbols_startup(outermost)) {
         origins[i] = STARTUP;
     } else {
-        origins[i] = is_libuv(outermost->module) ? LIBUV : PROGRAM;
+        origins[i] = is_library(outermost->module, "libuv.so")  ? LIBUV
+                     : is_library(outermost->module, "libc.so") ? LIBC
+                                                                : PROGRAM;
     }
 }
 
-/* Whether libuv's frame i lies between frames of ours. The innermost of ours are not always in a
- * stack: the capture leaves them out. */
-static bool between_ours(int i, int n)
+/* Whether libuv's frame i lies between a wrapper of ours and a callback, or what else of ours the
+ * capture has left out. What libuv calls in libc is no callback: there a thread waits. */
+static bool leads_to_callback(int i, int n)
 {
     int inner = i, outer = i;
     while (inner >= 0 && origins[inner] == LIBUV) {
@@ -51,12 +53,13 @@ static bool between_ours(int i, int n)
     while (outer < n && origins[outer] == LIBUV) {
         outer++;
     }
-    return (inner < 0 || origins[inner] == OURS) && outer < n && origins[outer] == OURS;
+    return (inner < 0 || origins[inner] != LIBC) && outer < n && origins[outer] == OURS;
 }
 
 static bool is_shown(int i, int n)
 {
-    return origins[i] == PROGRAM || (origins[i] == LIBUV && !between_ours(i, n));
+    return origins[i] == PROGRAM || origins[i] == LIBC ||
+           (origins[i] == LIBUV && !leads_to_callback(i, n));
 }
 
 /* A function that was split shows as two frames, of which the outer one stands where it calls its
@@ -75,8 +78,8 @@ static int select_frames(uint32_t stack, bool whole)
     }
     for (int i = 0; i < n; i++) {
         if (whole || is_shown(i, n)) {
-            int from = !whole && i > 0 && is_other_part(&frames_of[i - 1][inlined[i - 1] - 1],
-                                                        &frames_of[i][0]);
+            int from = !whole && i > 0 &&
+                       is_other_part(&frames_of[i - 1][inlined[i - 1] - 1], &frames_of[i][0]);
             memcpy(&shown[count], &frames_of[i][from], (size_t)(inlined[i] - from) * sizeof *shown);
             count += inlined[i] - from;
         }
