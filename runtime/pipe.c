@@ -55,59 +55,48 @@ static aiort_transport_t *open_transport(aiort_loop_t *loop, int fd, reach_t how
     return transport;
 }
 
-/* The loop to use, and how to reach the descriptor, which is closed when there is an error. */
-static int prepare(int fd, aiort_loop_t **loop, reach_t *how)
+/* A stream on the descriptor, which is taken over: of `reader` and `writer` one is NULL. */
+static int start(aiort_loop_t *loop, int fd, reach_t how, size_t limit,
+                 aiort_stream_reader_t **reader, aiort_stream_writer_t **writer)
 {
-    *loop = aiort__tls.running;
-    *how = reach(fd);
-    if (*how == NOTHING) {
-        return aiort__fail(UV_EBADF);
-    }
-    if (!*loop) {
-        close(fd);
-        return aiort__fail(AIORT_ENOLOOP);
-    }
-    return 0;
+    aiort_transport_t *transport = open_transport(loop, fd, how, reader != NULL);
+
+    return transport ? aiort__stream_start(transport, limit, reader, writer) : aiort_last_error();
 }
 
 /* ---- Pipes ---- */
 
+/* The descriptor is taken over, but for one that is none. */
+static int connect_pipe(int fd, size_t limit, aiort_stream_reader_t **reader,
+                        aiort_stream_writer_t **writer)
+{
+    aiort_loop_t *loop = aiort__tls.running;
+    reach_t how = reach(fd);
+
+    if (how == NOTHING) {
+        return aiort__fail(UV_EBADF);
+    }
+    if (!loop || how == PLAIN) {
+        close(fd);
+        return !loop    ? aiort__fail(AIORT_ENOLOOP)
+               : reader ? aiort__failf(UV_EINVAL, "Pipe transport is for pipes/sockets only.")
+                        : aiort__failf(UV_EINVAL, "Pipe transport is only for pipes, sockets and "
+                                                  "character devices");
+    }
+    return start(loop, fd, PIPE, limit, reader, writer);
+}
+
 int aiort_connect_read_pipe_at(const aiort_site_t *site, int fd, size_t limit,
                                aiort_stream_reader_t **reader)
 {
-    aiort_loop_t *loop;
-    reach_t how;
-    int err = prepare(fd, &loop, &how);
-
     (void)site;
-    if (err) {
-        return err;
-    }
-    if (how == PLAIN) {
-        close(fd);
-        return aiort__failf(UV_EINVAL, "Pipe transport is for pipes/sockets only.");
-    }
-    aiort_transport_t *transport = open_transport(loop, fd, PIPE, true);
-    return transport ? aiort__stream_start(transport, limit, reader, NULL) : aiort_last_error();
+    return connect_pipe(fd, limit, reader, NULL);
 }
 
 int aiort_connect_write_pipe_at(const aiort_site_t *site, int fd, aiort_stream_writer_t **writer)
 {
-    aiort_loop_t *loop;
-    reach_t how;
-    int err = prepare(fd, &loop, &how);
-
     (void)site;
-    if (err) {
-        return err;
-    }
-    if (how == PLAIN) {
-        close(fd);
-        return aiort__failf(UV_EINVAL, "Pipe transport is only for pipes, sockets and character "
-                                       "devices");
-    }
-    aiort_transport_t *transport = open_transport(loop, fd, PIPE, false);
-    return transport ? aiort__stream_start(transport, 0, NULL, writer) : aiort_last_error();
+    return connect_pipe(fd, 0, NULL, writer);
 }
 
 /* ---- Standard streams ---- */
@@ -129,39 +118,31 @@ static int another(int fd, reach_t how, int mode)
     return own < 0 ? aiort__fail(-errno) : own;
 }
 
-int aiort_open_stdin_at(const aiort_site_t *site, size_t limit, aiort_stream_reader_t **reader)
-{
-    aiort_loop_t *loop = aiort__tls.running;
-    reach_t how = reach(STDIN_FILENO);
-
-    (void)site;
-    if (!loop || how == NOTHING) {
-        return aiort__fail(loop ? UV_EBADF : AIORT_ENOLOOP);
-    }
-    int fd = another(STDIN_FILENO, how, O_RDONLY);
-    if (fd < 0) {
-        return fd;
-    }
-    aiort_transport_t *transport = open_transport(loop, fd, how, true);
-    return transport ? aiort__stream_start(transport, limit, reader, NULL) : aiort_last_error();
-}
-
-int aiort_open_stdout_at(const aiort_site_t *site, int stream, aiort_stream_writer_t **writer)
+/* Of `reader` and `writer` one is NULL. */
+static int open_standard(int stream, size_t limit, aiort_stream_reader_t **reader,
+                         aiort_stream_writer_t **writer)
 {
     aiort_loop_t *loop = aiort__tls.running;
     reach_t how = reach(stream);
 
+    if (!loop || how == NOTHING) {
+        return aiort__fail(loop ? UV_EBADF : AIORT_ENOLOOP);
+    }
+    int fd = another(stream, how, reader ? O_RDONLY : O_WRONLY);
+    return fd < 0 ? fd : start(loop, fd, how, limit, reader, writer);
+}
+
+int aiort_open_stdin_at(const aiort_site_t *site, size_t limit, aiort_stream_reader_t **reader)
+{
+    (void)site;
+    return open_standard(STDIN_FILENO, limit, reader, NULL);
+}
+
+int aiort_open_stdout_at(const aiort_site_t *site, int stream, aiort_stream_writer_t **writer)
+{
     (void)site;
     if (stream != STDOUT_FILENO && stream != STDERR_FILENO) {
         return aiort__failf(UV_EINVAL, "1 (output) or 2 (errors) is required, got %d", stream);
     }
-    if (!loop || how == NOTHING) {
-        return aiort__fail(loop ? UV_EBADF : AIORT_ENOLOOP);
-    }
-    int fd = another(stream, how, O_WRONLY);
-    if (fd < 0) {
-        return fd;
-    }
-    aiort_transport_t *transport = open_transport(loop, fd, how, false);
-    return transport ? aiort__stream_start(transport, 0, NULL, writer) : aiort_last_error();
+    return open_standard(stream, 0, NULL, writer);
 }

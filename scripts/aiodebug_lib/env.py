@@ -2,7 +2,6 @@
 """The environment variables that the shim reads. The shim itself is asked; `aiodebug run` has options of the same
 names."""
 
-import json
 import os
 import textwrap
 
@@ -18,20 +17,11 @@ examples:
 
 
 def add_arguments(parser):
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.add_argument("--names", action="store_true", help="the names alone, one a line")
-    tables.add_shim_argument(parser)
+    tables.add_list_arguments(parser)
 
 
 def main(args):
-    variables = tables.of(args)["variables"]
-    if args.json:
-        print(json.dumps(variables, indent=2))
-    elif args.names:
-        print("\n".join(variable["name"] for variable in variables))
-    else:
-        show(variables)
-    return 0
+    return tables.print_list(args, "variables", "name", show)
 
 
 def show(variables):

@@ -6,13 +6,10 @@ are read by one process each. Each worker makes one tally of all the pieces that
 sent back.
 """
 
-import multiprocessing
-import multiprocessing.connection
 import os
 import stat
-import sys
 
-from . import Failure
+from . import crew
 from .reader import BLOCK, Damage, LogFile, checked, expand
 from .tally import Tally
 from .terminal import Progress
@@ -109,31 +106,6 @@ def tally_piece(tally, piece, progress):
     return file.number, damage
 
 
-def work(pieces, filters, shared, channel):
-    """A worker: takes pieces until there are none, then sends its tally."""
-    try:
-        tally, told = Tally(filters), {}
-
-        def progress(size):
-            with shared.get_lock():
-                shared[1] += size
-
-        while True:
-            with shared.get_lock():
-                index = shared[0]
-                shared[0] += 1
-            if index >= len(pieces):
-                break
-            told[index] = tally_piece(tally, pieces[index], progress)
-        channel.send((tally, told))
-    except Failure as failure:
-        channel.send(str(failure))
-    except KeyboardInterrupt:
-        pass
-    finally:
-        channel.close()
-
-
 def tally_logs(paths, filters=None, processes=None):
     """The Tally of all these logs."""
     pieces, total = pieces_of(checked(expand(paths)))
@@ -149,48 +121,31 @@ def tally_logs(paths, filters=None, processes=None):
     finally:
         progress.close()
     tally.fold()
-    collect_damage(tally, pieces, told)
+    collect_damage(tally.damage, ((piece,) + told[index] for index, piece in enumerate(pieces)))
     return tally
 
 
 def tally_in_parallel(pieces, filters, workers, progress):
-    context = multiprocessing.get_context("fork")
-    shared = context.Array("q", 2)  # the next piece; bytes read
-    crew = []
-    sys.stdout.flush()
-    for _ in range(workers):
-        here, there = context.Pipe(duplex=False)
-        process = context.Process(target=work, args=(pieces, filters, shared, there), daemon=True)
-        process.start()
-        there.close()
-        crew.append((process, here))
-    tally, told, seen = Tally(filters), {}, 0
-    waiting = [channel for _, channel in crew]
-    while waiting:
-        for channel in multiprocessing.connection.wait(waiting, timeout=0.1):
-            waiting.remove(channel)
-            try:
-                answer = channel.recv()
-            except EOFError:
-                raise Failure("a worker process ended before its work did") from None
-            if isinstance(answer, str):
-                raise Failure(answer)
-            tally.merge(answer[0])
-            told.update(answer[1])
-        read = shared[1]
-        progress(read - seen)
-        seen = read
-    for process, _ in crew:
-        process.join()
+    """Each worker takes pieces until there are none."""
+    def work(_, shared):
+        tally, told = Tally(filters), {}
+        while (index := shared.take()) < len(pieces):
+            told[index] = tally_piece(tally, pieces[index], shared.read)
+        return tally, told
+
+    tally, told = Tally(filters), {}
+    for theirs, told_there in crew.gather(work, range(workers), progress):
+        tally.merge(theirs)
+        told.update(told_there)
     return tally, told
 
 
-def collect_damage(tally, pieces, told):
-    """Numbers of lines count from the piece; here they are made to count from the file."""
+def collect_damage(damage, told):
+    """told: of each piece, in order: the piece, the number of its lines, what was damaged in it. Numbers of lines count
+    from the piece; here they are made to count from the file."""
     lines = {}
-    for index, piece in enumerate(pieces):
-        number, damage = told[index]
+    for piece, number, theirs in told:
         before = lines.get(piece.name, 0)
-        for (source, kind), (count, line) in damage.found.items():
-            tally.damage.add(source, kind, line + before if line else line, count)
+        for (source, kind), (count, line) in theirs.found.items():
+            damage.add(source, kind, line + before if line else line, count)
         lines[piece.name] = before + number

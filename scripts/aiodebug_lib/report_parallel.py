@@ -6,11 +6,9 @@ part it reads a little of what comes before, only to know which time is counted 
 part before when the callback around it ends in this one.
 """
 
-import multiprocessing
 import os
-import sys
 
-from . import Failure, filters, parallel, reader
+from . import crew, filters, parallel, reader
 from .export_samples import collect
 from .report_data import Collector
 from .terminal import Progress
@@ -70,24 +68,6 @@ def collect_part(collector, pieces, wanted, progress):
     return told
 
 
-def work(pieces, wanted, shared, channel):
-    try:
-        collector = Collector()
-
-        def progress(size):
-            with shared.get_lock():
-                shared.value += size
-
-        told = collect_part(collector, pieces, wanted, progress)
-        channel.send((collector, told))
-    except Failure as failure:
-        channel.send(str(failure))
-    except KeyboardInterrupt:
-        pass
-    finally:
-        channel.close()
-
-
 def collect_all(logs, args, collector):
     """Everything the arguments want, into the collector; damage is told, and kept in logs.damage."""
     pieces, total = parallel.pieces_of(logs.names)
@@ -95,41 +75,18 @@ def collect_all(logs, args, collector):
     if workers <= 1 or len(pieces) <= 1 or total is not None and total < parallel.WORTH:
         collect(logs, args, collector.add)
         return
-    parts = [joined(part) for part in shares(pieces, workers)]
-    context = multiprocessing.get_context("fork")
-    shared = context.Value("q", 0)
     wanted = filters.filter_from(args)
-    sys.stdout.flush()
-    crew = []
-    for part in parts:
-        here, there = context.Pipe(duplex=False)
-        process = context.Process(target=work, args=(part, wanted, shared, there), daemon=True)
-        process.start()
-        there.close()
-        crew.append((process, here))
-    progress, seen = Progress(total), 0
-    told = []
+
+    def work(part, shared):
+        theirs = Collector()
+        return theirs, collect_part(theirs, part, wanted, shared.read)
+
+    progress, told = Progress(total), []
     try:
-        for process, channel in crew:  # in order; who is ready early waits
-            while not channel.poll(0.1):
-                progress(shared.value - seen)
-                seen = shared.value
-            try:
-                answer = channel.recv()
-            except EOFError:
-                raise Failure("a worker process ended before its work did") from None
-            if isinstance(answer, str):
-                raise Failure(answer)
-            collector.merge(answer[0])
-            told += answer[1]
+        for theirs, told_there in crew.gather(work, [joined(part) for part in shares(pieces, workers)], progress):
+            collector.merge(theirs)
+            told += told_there
     finally:
         progress.close()
-    for process, _ in crew:
-        process.join()
-    lines = {}  # numbers of lines count from the piece; told is from the file's beginning
-    for piece, number, damage in told:
-        before = lines.get(piece.name, 0)
-        for (source, kind), (count, line) in damage.found.items():
-            logs.damage.add(source, kind, line + before if line else line, count)
-        lines[piece.name] = before + number
+    parallel.collect_damage(logs.damage, told)
     logs.damage.tell()

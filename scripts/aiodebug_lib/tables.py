@@ -62,3 +62,23 @@ def add_shim_argument(parser):
 
 def of(args):
     return load(find_shim(args.shim, args.installed_shim))
+
+
+# ------------------------------------------------------------------------------- the commands that list one of them
+
+def add_list_arguments(parser, more=""):
+    parser.add_argument("--json", action="store_true", help="as JSON" + more)
+    parser.add_argument("--names", action="store_true", help="the names alone, one a line")
+    add_shim_argument(parser)
+
+
+def print_list(args, table, key, show):
+    """show(rows) prints them for people."""
+    rows = of(args)[table]
+    if args.json:
+        print(json.dumps(rows, indent=2))
+    elif args.names:
+        print("\n".join(row[key] for row in rows))
+    else:
+        show(rows)
+    return 0

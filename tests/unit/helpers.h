@@ -37,6 +37,22 @@ static inline void helper_assert_code(const char *file, int line, const char *wh
     _fail(file, line);
 }
 
+/* A case that runs as a task of a loop of its own. */
+#define TASK_TEST(name)                                                                            \
+    static void task_##name(void);                                                                 \
+    static int run_##name(void *arg, void **result)                                                \
+    {                                                                                              \
+        (void)arg;                                                                                 \
+        (void)result;                                                                              \
+        task_##name();                                                                             \
+        return 0;                                                                                  \
+    }                                                                                              \
+    TEST(name)                                                                                     \
+    {                                                                                              \
+        assert_ok(aiort_run(AIORT_CORO(run_##name, NULL), NULL));                                  \
+    }                                                                                              \
+    static void task_##name(void)
+
 /* The loop to use, and its end. */
 static inline aiort_loop_t *new_loop(void)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * streams.h - what the tests of streams, servers and transports share: cases that run as a task,
- * and connections to play with.
+ * streams.h - what the tests of streams, servers and transports share: connections to play with.
  */
 #ifndef STREAMS_H
 #define STREAMS_H
@@ -12,22 +11,6 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* A case that runs as a task of a loop of its own. */
-#define TASK_TEST(name)                                                                            \
-    static void task_##name(void);                                                                 \
-    static int run_##name(void *arg, void **result)                                                \
-    {                                                                                              \
-        (void)arg;                                                                                 \
-        (void)result;                                                                              \
-        task_##name();                                                                             \
-        return 0;                                                                                  \
-    }                                                                                              \
-    TEST(name)                                                                                     \
-    {                                                                                              \
-        assert_ok(aiort_run(AIORT_CORO(run_##name, NULL), NULL));                                  \
-    }                                                                                              \
-    static void task_##name(void)
 
 #define assert_message(part) assert_contains(aiort_error_message(aiort_current_error()), part)
 

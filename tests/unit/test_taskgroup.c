@@ -9,22 +9,6 @@ enum { ZERO_DIVISION = UV_ERANGE, MY_EXC = UV_EPROTO, VALUE = UV_EINVAL, RUNTIME
 
 static int counter;
 
-/* A case that runs as a task of a loop of its own. */
-#define TASK_TEST(name)                                                                            \
-    static void task_##name(void);                                                                 \
-    static int run_##name(void *arg, void **result)                                                \
-    {                                                                                              \
-        (void)arg;                                                                                 \
-        (void)result;                                                                              \
-        task_##name();                                                                             \
-        return 0;                                                                                  \
-    }                                                                                              \
-    TEST(name)                                                                                     \
-    {                                                                                              \
-        assert_ok(aiort_run(AIORT_CORO(run_##name, NULL), NULL));                                  \
-    }                                                                                              \
-    static void task_##name(void)
-
 static aiort_task_group_t *entered(void)
 {
     aiort_task_group_t *group = aiort_task_group_new();

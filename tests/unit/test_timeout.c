@@ -8,22 +8,6 @@
 #include <math.h>
 #include <unistd.h>
 
-/* A case that runs as a task of a loop of its own. */
-#define TASK_TEST(name)                                                                            \
-    static void task_##name(void);                                                                 \
-    static int run_##name(void *arg, void **result)                                                \
-    {                                                                                              \
-        (void)arg;                                                                                 \
-        (void)result;                                                                              \
-        task_##name();                                                                             \
-        return 0;                                                                                  \
-    }                                                                                              \
-    TEST(name)                                                                                     \
-    {                                                                                              \
-        assert_ok(aiort_run(AIORT_CORO(run_##name, NULL), NULL));                                  \
-    }                                                                                              \
-    static void task_##name(void)
-
 static aiort_timeout_t *entered(aiort_timeout_t *timeout)
 {
     assert_non_null(timeout);
