@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Datagram endpoints: libuv's UDP handle, with what arrived and was not asked for yet. Beyond 1 MiB
- * of that the socket is not read any more, so the kernel drops, as it does for who is too slow. The
- * object's memory stays until libuv's close callback.
+ * Datagram endpoints: an inbox on libuv's UDP handle. Beyond 1 MiB of what nobody has asked for the
+ * socket is not read any more, so the kernel drops, as it does for who is too slow.
  */
-#include "stream.h"
-#include "transport.h"
+#include "inbox.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -13,23 +11,18 @@
 
 enum { KEPT_BYTES = 1024 * 1024 };
 
-typedef struct packet {
-    struct packet *next;
+typedef struct {
+    aiort__item_t item;
     struct sockaddr_storage from;
     size_t n;
     char data[];
 } packet_t;
 
 struct aiort_datagram_s {
-    aiort__extended_t base;
-    aiort__attached_t attached;
+    aiort__inbox_t inbox;
     uv_udp_t uv;
-    aiort__parking_t waiting;
-    packet_t *first, **last;
     size_t kept; /* bytes, with the packets' own */
-    int error;   /* for the next who receives */
     bool connected, receiving;
-    bool closing, closed, dropped;
 };
 
 typedef struct {
@@ -47,91 +40,32 @@ static size_t datagram_repr(const void *self, char *buf, size_t size)
         aiort__address_repr((struct sockaddr *)&address, sizeof(address), text, sizeof(text));
     }
     int n = snprintf(buf, size, "<_SelectorDatagramTransport %s%s%s>",
-                     endpoint->closed    ? "closed"
-                     : endpoint->closing ? "closing"
-                                         : "open",
+                     endpoint->inbox.closed    ? "closed"
+                     : endpoint->inbox.closing ? "closing"
+                                               : "open",
                      text[0] ? " laddr=" : "", text);
     return n > 0 ? (size_t)n : 0;
 }
 
 /* ---- Life ---- */
 
-static void forget(aiort_datagram_t *endpoint, packet_t *packet)
-{
-    endpoint->first = packet->next;
-    if (!endpoint->first) {
-        endpoint->last = &endpoint->first;
-    }
-    endpoint->kept -= sizeof(*packet) + packet->n;
-    aiort__free(packet);
-}
-
-static void give_back(aiort_datagram_t *endpoint)
-{
-    while (endpoint->first) {
-        forget(endpoint, endpoint->first);
-    }
-    aiort__scope_free(&endpoint->base);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    aiort_datagram_t *endpoint = handle->data;
-
-    endpoint->closed = true;
-    if (endpoint->dropped) {
-        give_back(endpoint);
-    }
-}
-
-static void close_handle(aiort_datagram_t *endpoint)
-{
-    if (!uv_is_closing((uv_handle_t *)&endpoint->uv)) {
-        uv_close((uv_handle_t *)&endpoint->uv, on_closed);
-    }
-}
-
 /* What was sent is sent first: the last of it closes. */
 static void close_endpoint(aiort_datagram_t *endpoint, bool at_once)
 {
-    if (!endpoint->closing) {
-        endpoint->closing = true;
-        aiort__detach(endpoint->base.object.loop, &endpoint->attached);
+    if (aiort__inbox_end(&endpoint->inbox)) {
         uv_udp_recv_stop(&endpoint->uv);
-        aiort__unpark(&endpoint->waiting);
     }
     if (at_once || uv_udp_get_send_queue_count(&endpoint->uv) == 0) {
-        close_handle(endpoint);
+        aiort__inbox_close_handle(&endpoint->inbox);
     }
 }
 
-static void report_unclosed(aiort_datagram_t *endpoint)
+static void left(aiort__inbox_t *inbox, bool now)
 {
-    if (!endpoint->closing) {
-        aiort_instrument_open(endpoint->base.object.loop, endpoint, -1);
+    if (!inbox->closing) {
+        aiort_instrument_open(inbox->base.object.loop, inbox, -1);
     }
-}
-
-static void destroy(void *self)
-{
-    aiort_datagram_t *endpoint = self;
-
-    endpoint->dropped = true;
-    if (endpoint->closed) {
-        give_back(endpoint);
-    } else {
-        report_unclosed(endpoint);
-        close_endpoint(endpoint, false);
-    }
-}
-
-static void loop_closed(aiort__attached_t *attached)
-{
-    aiort_datagram_t *endpoint =
-        (aiort_datagram_t *)((char *)attached - offsetof(aiort_datagram_t, attached));
-
-    report_unclosed(endpoint);
-    close_endpoint(endpoint, true);
+    close_endpoint((aiort_datagram_t *)inbox, now);
 }
 
 /* ---- Receiving ---- */
@@ -141,7 +75,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     const aiort_datagram_t *endpoint = handle->data;
 
     (void)suggested;
-    *buf = uv_buf_init(endpoint->base.object.loop->read_buffer, AIORT__READ_SIZE);
+    *buf = uv_buf_init(endpoint->inbox.base.object.loop->read_buffer, AIORT__READ_SIZE);
 }
 
 static void keep(aiort_datagram_t *endpoint, const char *data, size_t n,
@@ -150,10 +84,9 @@ static void keep(aiort_datagram_t *endpoint, const char *data, size_t n,
     packet_t *packet = aiort__malloc(sizeof(*packet) + n);
 
     if (!packet) {
-        endpoint->error = UV_ENOMEM;
+        endpoint->inbox.error = UV_ENOMEM;
         return;
     }
-    packet->next = NULL;
     packet->n = n;
     memset(&packet->from, 0, sizeof(packet->from));
     memcpy(&packet->from, from,
@@ -161,8 +94,7 @@ static void keep(aiort_datagram_t *endpoint, const char *data, size_t n,
     if (n > 0) {
         memcpy(packet->data, data, n);
     }
-    *endpoint->last = packet;
-    endpoint->last = &packet->next;
+    aiort__inbox_put(&endpoint->inbox, &packet->item);
     endpoint->kept += sizeof(*packet) + n;
 }
 
@@ -176,7 +108,7 @@ static void on_recv(uv_udp_t *handle, ssize_t n, const uv_buf_t *buf, const stru
         return; /* nothing there */
     }
     if (n < 0) {
-        endpoint->error = (int)n;
+        endpoint->inbox.error = (int)n;
     } else {
         keep(endpoint, buf->base, (size_t)n, from);
         if (endpoint->kept > KEPT_BYTES) {
@@ -184,12 +116,12 @@ static void on_recv(uv_udp_t *handle, ssize_t n, const uv_buf_t *buf, const stru
             endpoint->receiving = false;
         }
     }
-    aiort__unpark(&endpoint->waiting);
+    aiort__unpark(&endpoint->inbox.waiting);
 }
 
 static int start_receiving(aiort_datagram_t *endpoint)
 {
-    int err = endpoint->receiving || endpoint->closing
+    int err = endpoint->receiving || endpoint->inbox.closing
                   ? 0
                   : uv_udp_recv_start(&endpoint->uv, on_alloc, on_recv);
 
@@ -200,7 +132,7 @@ static int start_receiving(aiort_datagram_t *endpoint)
 static ssize_t take(aiort_datagram_t *endpoint, void *buffer, size_t n,
                     struct sockaddr_storage *from)
 {
-    packet_t *packet = endpoint->first;
+    packet_t *packet = (packet_t *)aiort__inbox_take(&endpoint->inbox);
     size_t size = packet->n;
 
     if (n > 0 && size > 0) {
@@ -209,31 +141,22 @@ static ssize_t take(aiort_datagram_t *endpoint, void *buffer, size_t n,
     if (from) {
         *from = packet->from;
     }
-    forget(endpoint, packet);
+    endpoint->kept -= sizeof(*packet) + size;
+    aiort__free(packet);
     int err = start_receiving(endpoint);
-    endpoint->error = err ? err : endpoint->error;
+    endpoint->inbox.error = err ? err : endpoint->inbox.error;
     return (ssize_t)size;
 }
 
 ssize_t aiort_datagram_recvfrom_at(const aiort_site_t *site, aiort_datagram_t *endpoint,
                                    void *buffer, size_t n, struct sockaddr_storage *from)
 {
-    ssize_t result = aiort__scope_check(&endpoint->base, "aiort_datagram_recvfrom");
+    ssize_t result = aiort__scope_check(&endpoint->inbox.base, "aiort_datagram_recvfrom");
 
-    aiort__ref(&endpoint->base.object);
-    while (result == 0) {
-        if (endpoint->first) {
-            result = take(endpoint, buffer, n, from);
-            break;
-        }
-        if (endpoint->error || endpoint->closing) {
-            result = aiort__fail(endpoint->error ? endpoint->error : UV_EBADF);
-            endpoint->error = 0;
-            break;
-        }
-        result = aiort__park(&endpoint->waiting, site);
-    }
-    aiort__unref(&endpoint->base.object);
+    aiort__ref(&endpoint->inbox.base.object);
+    result = result ? result : aiort__inbox_wait(&endpoint->inbox, site);
+    result = result ? result : take(endpoint, buffer, n, from);
+    aiort__unref(&endpoint->inbox.base.object);
     return result;
 }
 
@@ -244,25 +167,25 @@ static void on_sent(uv_udp_send_t *request, int status)
     aiort_datagram_t *endpoint = request->handle->data;
 
     aiort__free(request);
-    if (status && status != UV_ECANCELED && !endpoint->closing) {
-        endpoint->error = status;
-        aiort__unpark(&endpoint->waiting);
+    if (status && status != UV_ECANCELED && !endpoint->inbox.closing) {
+        endpoint->inbox.error = status;
+        aiort__unpark(&endpoint->inbox.waiting);
     }
-    if (endpoint->closing && uv_udp_get_send_queue_count(&endpoint->uv) == 0) {
-        close_handle(endpoint);
+    if (endpoint->inbox.closing && uv_udp_get_send_queue_count(&endpoint->uv) == 0) {
+        aiort__inbox_close_handle(&endpoint->inbox);
     }
 }
 
 int aiort_datagram_sendto(aiort_datagram_t *endpoint, const void *data, size_t n,
                           const struct sockaddr *to)
 {
-    int err = aiort__scope_check(&endpoint->base, "aiort_datagram_sendto");
+    int err = aiort__scope_check(&endpoint->inbox.base, "aiort_datagram_sendto");
     uv_buf_t piece = uv_buf_init((char *)(uintptr_t)data, (unsigned)n);
 
     if (err) {
         return err;
     }
-    if (endpoint->closing) {
+    if (endpoint->inbox.closing) {
         return aiort__fail(UV_EBADF);
     }
     if (!to != endpoint->connected) {
@@ -336,16 +259,13 @@ static int make(aiort_loop_t *loop, unsigned family, aiort_datagram_t **result)
         return UV_ENOMEM;
     }
     memset(endpoint, 0, sizeof(*endpoint));
-    endpoint->last = &endpoint->first;
     int err = uv_udp_init_ex(loop->uv->loop, &endpoint->uv, family);
     if (err) {
         aiort__free(endpoint);
         return err;
     }
-    endpoint->uv.data = endpoint;
-    aiort__scope_init(&endpoint->base, loop, AIORT_KIND_DATAGRAM, destroy, datagram_repr);
-    aiort__created(&endpoint->base.object);
-    aiort__attach(loop, &endpoint->attached, loop_closed);
+    aiort__inbox_init(&endpoint->inbox, loop, (uv_handle_t *)&endpoint->uv, AIORT_KIND_DATAGRAM,
+                      datagram_repr, left);
     *result = endpoint;
     return 0;
 }
@@ -387,7 +307,7 @@ int aiort_create_datagram_endpoint_at(const aiort_site_t *site,
                  options->remote_host ? (struct sockaddr *)&remote : NULL);
     if (err) {
         close_endpoint(endpoint, true);
-        aiort__unref(&endpoint->base.object);
+        aiort__unref(&endpoint->inbox.base.object);
         return aiort__fail(err);
     }
     aiort_instrument_open(task->future.object.loop, endpoint, 1);
@@ -399,10 +319,10 @@ int aiort_create_datagram_endpoint_at(const aiort_site_t *site,
 
 int aiort_datagram_close(aiort_datagram_t *endpoint)
 {
-    int err = aiort__scope_check(&endpoint->base, "aiort_datagram_close");
+    int err = aiort__scope_check(&endpoint->inbox.base, "aiort_datagram_close");
 
-    if (!err && !endpoint->closing) {
-        aiort_instrument_open(endpoint->base.object.loop, endpoint, 0);
+    if (!err && !endpoint->inbox.closing) {
+        aiort_instrument_open(endpoint->inbox.base.object.loop, endpoint, 0);
         close_endpoint(endpoint, false);
     }
     return err;
@@ -410,14 +330,14 @@ int aiort_datagram_close(aiort_datagram_t *endpoint)
 
 int aiort_datagram_is_closing(const aiort_datagram_t *endpoint)
 {
-    return endpoint->closing;
+    return endpoint->inbox.closing;
 }
 
 int aiort_datagram_sockname(const aiort_datagram_t *endpoint, struct sockaddr_storage *address)
 {
     int length = sizeof(*address);
 
-    return endpoint->closing
+    return endpoint->inbox.closing
                ? UV_EBADF
                : uv_udp_getsockname(&endpoint->uv, (struct sockaddr *)address, &length);
 }

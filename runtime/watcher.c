@@ -1,30 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Changes of files: libuv's watcher with the events that nobody has asked for yet. The object's
- * memory stays until libuv's close callback.
+/* Changes of files: an inbox on libuv's watcher, whose oldest are dropped when there are too many.
  */
-#include "stream.h"
-#include "transport.h"
+#include "inbox.h"
 
 #include <string.h>
 
 enum { KEPT = 1024 };
 
-typedef struct change {
-    struct change *next;
+typedef struct {
+    aiort__item_t item;
     int events;
     char name[];
 } change_t;
 
 struct aiort_watcher_s {
-    aiort__extended_t base;
-    aiort__attached_t attached;
+    aiort__inbox_t inbox;
     uv_fs_event_t uv;
-    aiort__parking_t waiting;
-    change_t *first, **last;
     unsigned kept;
-    int error; /* libuv's, once */
-    bool closing, closed, dropped;
 };
 
 static size_t watcher_repr(const void *self, char *buf, size_t size)
@@ -33,66 +25,26 @@ static size_t watcher_repr(const void *self, char *buf, size_t size)
     char path[512] = "";
     size_t room = sizeof(path) - 1;
 
-    if (!watcher->closing) {
+    if (!watcher->inbox.closing) {
         (void)uv_fs_event_getpath((uv_fs_event_t *)&watcher->uv, path, &room);
     }
-    int n = snprintf(buf, size, "<Watcher %s%s>", watcher->closing ? "closed" : "path=", path);
+    int n =
+        snprintf(buf, size, "<Watcher %s%s>", watcher->inbox.closing ? "closed" : "path=", path);
     return n > 0 ? (size_t)n : 0;
 }
 
-static void forget(aiort_watcher_t *watcher, change_t *change)
+static change_t *take(aiort_watcher_t *watcher)
 {
-    watcher->first = change->next;
-    if (!watcher->first) {
-        watcher->last = &watcher->first;
-    }
     watcher->kept--;
-    aiort__free(change);
+    return (change_t *)aiort__inbox_take(&watcher->inbox);
 }
 
-static void give_back(aiort_watcher_t *watcher)
+static void close_watcher(aiort__inbox_t *inbox, bool now)
 {
-    while (watcher->first) {
-        forget(watcher, watcher->first);
+    (void)now;
+    if (aiort__inbox_end(inbox)) {
+        aiort__inbox_close_handle(inbox);
     }
-    aiort__scope_free(&watcher->base);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    aiort_watcher_t *watcher = handle->data;
-
-    watcher->closed = true;
-    if (watcher->dropped) {
-        give_back(watcher);
-    }
-}
-
-static void close_watcher(aiort_watcher_t *watcher)
-{
-    if (!watcher->closing) {
-        watcher->closing = true;
-        aiort__detach(watcher->base.object.loop, &watcher->attached);
-        aiort__unpark(&watcher->waiting);
-        uv_close((uv_handle_t *)&watcher->uv, on_closed);
-    }
-}
-
-static void destroy(void *self)
-{
-    aiort_watcher_t *watcher = self;
-
-    watcher->dropped = true;
-    if (watcher->closed) {
-        give_back(watcher);
-    } else {
-        close_watcher(watcher);
-    }
-}
-
-static void loop_closed(aiort__attached_t *attached)
-{
-    close_watcher((aiort_watcher_t *)((char *)attached - offsetof(aiort_watcher_t, attached)));
 }
 
 static void on_change(uv_fs_event_t *handle, const char *name, int events, int status)
@@ -102,18 +54,16 @@ static void on_change(uv_fs_event_t *handle, const char *name, int events, int s
     change_t *change = status ? NULL : aiort__malloc(sizeof(*change) + size);
 
     if (!change) {
-        watcher->error = status ? status : UV_ENOMEM;
+        watcher->inbox.error = status ? status : UV_ENOMEM;
     } else {
-        change->next = NULL;
         change->events = events;
         memcpy(change->name, name ? name : "", size);
-        *watcher->last = change;
-        watcher->last = &change->next;
+        aiort__inbox_put(&watcher->inbox, &change->item);
         if (++watcher->kept > KEPT) {
-            forget(watcher, watcher->first);
+            aiort__free(take(watcher));
         }
     }
-    aiort__unpark(&watcher->waiting);
+    aiort__unpark(&watcher->inbox.waiting);
 }
 
 int aiort_watcher_new_at(const aiort_site_t *site, const char *path, aiort_watcher_t **result)
@@ -130,19 +80,16 @@ int aiort_watcher_new_at(const aiort_site_t *site, const char *path, aiort_watch
         return aiort__fail(UV_ENOMEM);
     }
     memset(watcher, 0, sizeof(*watcher));
-    watcher->last = &watcher->first;
     int err = uv_fs_event_init(loop->uv->loop, &watcher->uv);
     if (err) {
         aiort__free(watcher);
         return aiort__fail(err);
     }
-    watcher->uv.data = watcher;
-    aiort__scope_init(&watcher->base, loop, AIORT_KIND_WATCHER, destroy, watcher_repr);
-    aiort__created(&watcher->base.object);
-    aiort__attach(loop, &watcher->attached, loop_closed);
+    aiort__inbox_init(&watcher->inbox, loop, (uv_handle_t *)&watcher->uv, AIORT_KIND_WATCHER,
+                      watcher_repr, close_watcher);
     err = uv_fs_event_start(&watcher->uv, on_change, path, 0);
     if (err) {
-        aiort__unref(&watcher->base.object);
+        aiort__unref(&watcher->inbox.base.object);
         return aiort__failf(err, "%s: %s", path, aiort_strerror(err));
     }
     *result = watcher;
@@ -152,34 +99,28 @@ int aiort_watcher_new_at(const aiort_site_t *site, const char *path, aiort_watch
 int aiort_watcher_next_at(const aiort_site_t *site, aiort_watcher_t *watcher, char *name,
                           size_t size)
 {
-    int err = aiort__scope_check(&watcher->base, "aiort_watcher_next");
+    int err = aiort__scope_check(&watcher->inbox.base, "aiort_watcher_next");
 
-    aiort__ref(&watcher->base.object);
-    while (!err && !watcher->first) {
-        if (watcher->closing || watcher->error) {
-            err = aiort__fail(watcher->closing ? UV_EBADF : watcher->error);
-            watcher->error = 0;
-        } else {
-            err = aiort__park(&watcher->waiting, site);
-        }
-    }
+    aiort__ref(&watcher->inbox.base.object);
+    err = err ? err : aiort__inbox_wait(&watcher->inbox, site);
     if (!err) {
-        err = watcher->first->events;
+        change_t *change = take(watcher);
+        err = change->events;
         if (name && size) {
-            snprintf(name, size, "%s", watcher->first->name);
+            snprintf(name, size, "%s", change->name);
         }
-        forget(watcher, watcher->first);
+        aiort__free(change);
     }
-    aiort__unref(&watcher->base.object);
+    aiort__unref(&watcher->inbox.base.object);
     return err;
 }
 
 int aiort_watcher_close(aiort_watcher_t *watcher)
 {
-    int err = aiort__scope_check(&watcher->base, "aiort_watcher_close");
+    int err = aiort__scope_check(&watcher->inbox.base, "aiort_watcher_close");
 
     if (!err) {
-        close_watcher(watcher);
+        close_watcher(&watcher->inbox, true);
     }
     return err;
 }
