@@ -48,6 +48,8 @@ struct aiort_stream_reader_s {
     bool paused; /* the transport, by us */
     bool owns;
     aiort_future_t waiter;
+    void *into;           /* where it reads them to, */
+    size_t wanted;        /* and how many */
     aiort_error_t *error; /* with a reference, or NULL */
     size_t from, size;    /* data[from .. size) is there to be read */
     size_t limit;

@@ -144,7 +144,19 @@ static inline const aiort_task_t *task_at(const aiort__object_t *object)
     return object && object->kind == AIORT_KIND_TASK ? (const aiort_task_t *)object : NULL;
 }
 
-enum { AHEAD = 8, STACK_LINES = 8, READER_LINES = 4, TRANSPORT_LINES = 2 };
+enum { AHEAD = 8, STACK_LINES = 4, READER_LINES = 4, TRANSPORT_LINES = 2, BYTES_LINES = 16 };
+
+/* A reader that will read itself: to where, and through what. */
+__attribute__((always_inline)) static inline void fetch_way(const aiort_stream_reader_t *reader)
+{
+    size_t lines = reader->wanted / 64;
+
+    aiort__fetch(reader->transport, TRANSPORT_LINES);
+    aiort__fetch(reader->stream, 1);
+    if (reader->pulls) {
+        aiort__fetch(reader->into, lines < BYTES_LINES ? (int)lines : BYTES_LINES);
+    }
+}
 
 /*
  * With very many connections nothing of the next one is in the cache any more when its turn comes,
@@ -162,16 +174,17 @@ __attribute__((always_inline)) static inline void fetch_next(const aiort_loop_t 
     for (int i = 0; i < AHEAD && task; i++, task = task_at(task->future.object.next)) {
         if (task->sp && task->waiter) {
             aiort__fetch(task->sp, STACK_LINES);
-            aiort__fetch(task->waiter, READER_LINES);
+            aiort__fetch((const char *)task->waiter - offsetof(aiort_stream_reader_t, waiter),
+                         READER_LINES);
+            aiort__fetch(task->innermost, 1);
+            aiort__fetch(&task->attention, 1);
         }
     }
     task = task_at(loop->head);
     for (int i = 0; i < AHEAD && task; i++, task = task_at(task->future.object.next)) {
         if (task->waiter && task->waiter->completed == &reader_site) {
-            const aiort_stream_reader_t *reader =
-                (const aiort_stream_reader_t *)((const char *)task->waiter -
-                                                offsetof(aiort_stream_reader_t, waiter));
-            aiort__fetch(reader->transport, TRANSPORT_LINES);
+            fetch_way((const aiort_stream_reader_t *)((const char *)task->waiter -
+                                                      offsetof(aiort_stream_reader_t, waiter)));
         }
     }
 }
@@ -187,6 +200,8 @@ __attribute__((always_inline)) static inline ssize_t wait_for_any(aiort_stream_r
     while (got == 0 && available(reader) == 0 && !reader->eof && !err) {
         bool pulls = !reader->waiting && reader->transport && reader->transport->ops->try_read;
         reader->pulls = pulls || reader->pulls;
+        reader->into = buffer;
+        reader->wanted = n;
         err = wait_for_data(reader, site, "read");
         if (!pulls) {
             continue;
