@@ -852,10 +852,17 @@ TEST(loop_closed_inside)
 
 /* ---- how a group is printed ---- */
 
+static int only_body_fails(aiort_task_group_t *group)
+{
+    add_only(group, AIORT_CORO(count_cancel, PTR(1)));
+    assert_code(aiort_sleep(10), UV_ECANCELED);
+    return aiort_raise(MY_EXC, "in the body");
+}
+
 static int inner_group_fails(aiort_task_group_t *group)
 {
     add_only(group, AIORT_CORO(crash_soon, PTR(VALUE)));
-    return in_group(both_fail);
+    return in_group(only_body_fails);
 }
 
 static int fails_with_group(void *arg, void **result)
