@@ -36,11 +36,19 @@
 #include "track/threads.h"
 #include "track/uv.h"
 
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#define VALGRIND_MAKE_MEM_DEFINED(memory, size) ((void)(memory), (void)(size))
+#endif
+
 enum { HOOKS_MAX = 8 };
 
 _Atomic int aiodebug_state = AIODEBUG_NEW;
 _Atomic pid_t aiodebug_pid;
 char aiodebug_program[64];
+bool aiodebug_on_valgrind;
 
 typedef struct {
     void (*functions[HOOKS_MAX])(void);
@@ -54,6 +62,12 @@ static int quick_status = -1; /* -1: quick_exit() was not called through us */
 bool aiodebug_in_own_process(void)
 {
     return getpid() == atomic_load_explicit(&aiodebug_pid, memory_order_relaxed);
+}
+
+
+void aiodebug_may_read(const void *memory, size_t size)
+{
+    (void)VALGRIND_MAKE_MEM_DEFINED(memory, size);
 }
 
 
@@ -165,6 +179,7 @@ static void load(void)
         return;
     }
     atomic_store(&aiodebug_pid, getpid());
+    aiodebug_on_valgrind = RUNNING_ON_VALGRIND != 0;
     snprintf(aiodebug_program, sizeof aiodebug_program, "%s",
              program_invocation_short_name ? program_invocation_short_name : "?");
     aiodebug_stderr_remember();

@@ -38,6 +38,11 @@ bool aiodebug_in_own_process(void);
 /* The program's name without directories. */
 extern char aiodebug_program[64];
 
+/* Tells Valgrind that nobody needs to have written this, since what is found there is not believed.
+ */
+extern bool aiodebug_on_valgrind;
+void aiodebug_may_read(const void *memory, size_t size);
+
 /* Up to 8 functions each. Called at normal exit, after the program's own atexit handlers and all
  * destructors, while records can still be submitted; and in the child of each fork(), where only
  * what is async-signal-safe may be done. */

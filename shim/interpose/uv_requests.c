@@ -41,6 +41,9 @@ static submission_t submit(uv_req_t *req, aiodebug_uv_loop_t *loop, uv_req_type 
                            aiodebug_uv_function_t cb, const char *function, bool internal,
                            bool on_handle)
 {
+    if (__builtin_expect(aiodebug_on_valgrind, 0)) {
+        aiodebug_may_read(&req->reserved[5], sizeof req->reserved[5]);
+    }
     submission_t submission = {.record = aiodebug_uv_request(req)};
     if (__builtin_expect(submission.record != NULL, 0) && !internal &&
         !(submission.record->flags & AIODEBUG_UV_HALF)) {
