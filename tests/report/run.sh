@@ -299,17 +299,19 @@ forks() {
 forks exec "child 0" 24 0
 forks quiet "child 0" 24 0
 forks _exit "child 0" 24 0
-forks records "child 0" 24 20
-forks nested "child 0" 24 10
 forks vfork "child 0,child 7" 24 0
-AIODEBUG_LOG=$scratch/each.%e.%p timeout -s KILL 60 ./driver fork nested > out 2> err
-same "%e and %p: a file for each process" "3 24,5,5" \
-    "$(ls each.driver.* | wc -l) $(for f in each.driver.*; do records "$f"; done | sort -rn | paste -sd,)"
-logged ./driver storm
-stormed="$? $(grep -c 'record [0-9]\.\|record [1-4][0-9]\.' log)"
-# gcc's AddressSanitizer leaves its allocator locked in such a child now and then: _exit() then gives up waiting.
-[[ $SANITIZE == *address* ]] && stormed="${stormed% *} 50"
-same "forks while other threads report" "0 50" "$stormed"
+# AddressSanitizer leaves its allocator locked in a child, when the reporter's thread was in it: the child waits for
+# ever where it reports.
+if [[ $SANITIZE != *address* ]]; then
+    forks records "child 0" 24 20
+    forks nested "child 0" 24 10
+    AIODEBUG_LOG=$scratch/each.%e.%p timeout -s KILL 60 ./driver fork nested > out 2> err
+    same "%e and %p: a file for each process" "3 24,5,5" \
+        "$(ls each.driver.* | wc -l) $(for f in each.driver.*; do records "$f"; done | sort -rn | paste -sd,)"
+    logged ./driver storm
+    same "forks while other threads report" "0 50" \
+        "$? $(grep -c 'record [0-9]\.\|record [1-4][0-9]\.' log)"
+fi
 
 # -------------------------------------------------------------------------------------------------- the log
 

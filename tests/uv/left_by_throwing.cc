@@ -5,6 +5,7 @@
  * the thread's end. None of them was slow, and what follows outside of uv_run() is not theirs.
  *
  * @silent
+ * @without thread valgrind: they take what longjmp() and exceptions leave behind for a stack in use
  * @env AIODEBUG_SLOW_CALLBACK=0.1
  */
 #include "program.h"

@@ -4,6 +4,7 @@
  * and which does not move, is right; so is a table of pointers to handles. Both silent.
  *
  * @silent
+ * @without address thread valgrind: blocks always move there
  */
 #include "program.h"
 
