@@ -362,17 +362,28 @@ CHECKS ?= $(filter-out $(SKIP),$(PIECES))
 check: libs unit
 	@MAKE='$(MAKE)' scripts/check '$(abspath $(B)/check)' $(CHECKS)
 
-# The whole of the tests that can be run so, under each sanitizer and under Valgrind; .ci/run does a part.
-.PHONY: check-sanitize
+# All tests that have something to say under AddressSanitizer with UndefinedBehaviorSanitizer, under ThreadSanitizer
+# and in Valgrind; .ci/run does a part. (Left out: what only looks at files, or measures; scripts and other people's
+# programs, into which a sanitizer's runtime cannot be preloaded; programs that do what a sanitizer ends them for,
+# tests/uv's mistakes and tests/uvtraps; tests/memory, which builds programs with sanitizers of its own.)
+SANITIZED := unit golden context machinery report shimmed symbols tls track uv
+VALGRIND_PIECES := valgrind-unit valgrind-golden valgrind-uv
+.PHONY: check-sanitize check-sanitize-address check-sanitize-thread check-valgrind $(VALGRIND_PIECES:%=check-%)
 check-sanitize:
-	@$(MAKE) --no-print-directory check SANITIZE=address,undefined CHECKS="unit golden tls memory"
-	@$(MAKE) --no-print-directory check SANITIZE=thread CHECKS="unit golden"
-	@$(MAKE) --no-print-directory check-valgrind
+	@MAKE='$(MAKE)' scripts/check '$(abspath $(B)/check)' sanitize-address sanitize-thread valgrind
+check-sanitize-address check-sanitize-thread: check-sanitize-%:
+	@$(MAKE) --no-print-directory check SANITIZE=$(subst address,address$(comma)undefined,$*) CHECKS='$(SANITIZED)'
 
-# Each case of the unit tests in a Valgrind of its own; VALGRIND_TESTS="test_queue test_lock": some.
-.PHONY: check-valgrind
+# In Valgrind: each unit case (VALGRIND_TESTS="test_queue test_lock": some), the golden programs without and with the
+# shim, the correct programs on plain libuv with it. (tests/context and tests/tls have their own, in make check.)
 check-valgrind: $(UNIT_BIN) libs
+	@MAKE='$(MAKE)' scripts/check '$(abspath $(B)/check)' $(VALGRIND_PIECES)
+check-valgrind-unit: $(UNIT_BIN) libs
 	@$(TEST_ENV) tests/unit/valgrind $(VALGRIND_TESTS)
+check-valgrind-golden: libs
+	@$(TEST_ENV) AIORT_TEST_SLOW=20 $(PYTHON) tests/golden/run --valgrind $(GOLDEN_ARGS)
+check-valgrind-uv: libs
+	@$(TEST_ENV) AIORT_TEST_SLOW=20 $(PYTHON) tests/uv/run --valgrind
 
 # The libraries as a user has them: make install into a private prefix.
 .PHONY: stage demo examples bench
