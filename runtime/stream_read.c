@@ -70,7 +70,9 @@ static const aiort_site_t reader_site = AIORT__OWN_SITE("StreamReader._wait_for_
 
 /* The future is the reader's own, since nobody else ever gets it to keep; it is not worth a trace,
  * being made where the task stands. */
-__attribute__((always_inline)) static inline int wait_here(aiort_stream_reader_t *reader, aiort_task_t *task, const aiort_site_t *site)
+__attribute__((always_inline)) static inline int wait_here(aiort_stream_reader_t *reader,
+                                                           aiort_task_t *task,
+                                                           const aiort_site_t *site)
 {
     aiort_loop_t *loop = task->future.object.loop;
 
@@ -112,8 +114,9 @@ AIORT__COLD static int may_wait(aiort_stream_reader_t *reader, const aiort_task_
 }
 
 /* Waits for more bytes, the end, or an error, which it returns. */
-__attribute__((always_inline)) static inline int
-wait_for_data(aiort_stream_reader_t *reader, const aiort_site_t *site, const char *name)
+__attribute__((always_inline)) static inline int wait_for_data(aiort_stream_reader_t *reader,
+                                                               const aiort_site_t *site,
+                                                               const char *name)
 {
     aiort_loop_t *loop = aiort__tls.running;
     aiort_task_t *task = loop ? loop->current : NULL;
@@ -191,8 +194,9 @@ __attribute__((always_inline)) static inline void fetch_next(const aiort_loop_t 
 
 /* Waits for any bytes, and reads them straight to where they belong, if they are still in the
  * kernel then. How many those are; else they are in the reader, or the end has come. */
-__attribute__((always_inline)) static inline ssize_t wait_for_any(aiort_stream_reader_t *reader, const aiort_site_t *site, void *buffer,
-                            size_t n)
+__attribute__((always_inline)) static inline ssize_t wait_for_any(aiort_stream_reader_t *reader,
+                                                                  const aiort_site_t *site,
+                                                                  void *buffer, size_t n)
 {
     ssize_t got = 0;
     int err = 0;
@@ -216,8 +220,8 @@ __attribute__((always_inline)) static inline ssize_t wait_for_any(aiort_stream_r
     return err ? err : got;
 }
 
-AIORT__HOT ssize_t aiort_stream_read_at(const aiort_site_t *site, aiort_stream_reader_t *reader, void *buffer,
-                             size_t n)
+AIORT__HOT ssize_t aiort_stream_read_at(const aiort_site_t *site, aiort_stream_reader_t *reader,
+                                        void *buffer, size_t n)
 {
     int err = begin(reader, "aiort_stream_read");
 
