@@ -36,7 +36,7 @@ static void say(const char *name, int err)
 static void worker(void *arg)
 {
     struct things *our = arg;
-    uv_sleep(50); /* until the loop's thread waits for this one */
+    uv_sleep(300); /* until the loop's thread waits for this one */
     aiort_future_t *made = aiort_future_new(our->loop);
     say("future_new", made == NULL ? aiort_last_error() : 0);
     aiort_unref(made);

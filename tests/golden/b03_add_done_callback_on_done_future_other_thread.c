@@ -28,7 +28,7 @@ static void say(const char *name, int err)
 static void worker(void *arg)
 {
     aiort_future_t **futures = arg;
-    uv_sleep(50); /* until the loop's thread waits for this one */
+    uv_sleep(300); /* until the loop's thread waits for this one */
     say("add_done_callback", aiort_future_add_done_callback(futures[0], done, NULL));
     say("set_result", aiort_future_set_result(futures[1], NULL));
 }

@@ -14,7 +14,7 @@ static int ran(void *arg)
 static void worker(void *loop)
 {
     pthread_setname_np(pthread_self(), "bad-thread");
-    uv_sleep(50); /* until the loop's thread waits for this one */
+    uv_sleep(300); /* until the loop's thread waits for this one */
     aiort_call_soon(loop, ran, NULL, NULL);
 }
 
