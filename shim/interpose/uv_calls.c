@@ -56,9 +56,8 @@ static void call_was_long(const aiodebug_uv_call_t *call, uint64_t ticks)
     }
 }
 
-static void call_end_exactly(aiodebug_uv_thread_t *self)
+static void end_exactly(aiodebug_uv_thread_t *self, const aiodebug_uv_call_t *call)
 {
-    aiodebug_uv_call_t *call = &self->now.call;
     uint64_t now = aiodebug_ticks();
     int64_t took = (int64_t)(now - call->start - (self->excused - call->excused));
 
@@ -67,7 +66,6 @@ static void call_end_exactly(aiodebug_uv_thread_t *self)
     if (__builtin_expect(took >= aiodebug_uv_notable, 0)) {
         call_was_long(call, (uint64_t)took);
     }
-    call->cb = NULL;
 }
 
 /*
@@ -84,10 +82,10 @@ void aiodebug_uv_call_end(aiodebug_uv_thread_t *self)
     if (self->unread != 0 && self->now.call.start == self->last &&
         aiodebug_coarse() == self->stood) {
         self->unread--;
-        self->now.call.cb = NULL;
-        return;
+    } else {
+        end_exactly(self, &self->now.call);
     }
-    call_end_exactly(self);
+    self->now.call.cb = NULL;
 }
 
 uint64_t aiodebug_uv_alone_starts(void)
@@ -98,21 +96,16 @@ uint64_t aiodebug_uv_alone_starts(void)
 void aiodebug_uv_alone_ended(uint64_t start, uint64_t excused, const void *object,
                              aiodebug_uv_function_t cb, uint64_t what, const void *back)
 {
-    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
-    uint64_t now = aiodebug_ticks();
-    int64_t took = (int64_t)(now - start - (self->excused - excused));
-    self->now.back = back;
-    aiodebug_uv_exactly(self, now);
-    aiodebug_thread.last = now;
-    if (took >= aiodebug_uv_slow) {
-        aiodebug_uv_call_t call = {.object = object,
-                                   .cb = cb,
-                                   .created = (uint32_t)what,
-                                   .type = (uint8_t)(what >> 32),
-                                   .flags = (uint8_t)(what >> 40),
-                                   .slot = (uint8_t)(what >> 48)};
-        call_was_long(&call, (uint64_t)took);
-    }
+    aiodebug_uv_call_t call = {.cb = cb,
+                               .start = start,
+                               .excused = excused,
+                               .object = object,
+                               .created = (uint32_t)what,
+                               .type = (uint8_t)(what >> 32),
+                               .flags = (uint8_t)(what >> 40),
+                               .slot = (uint8_t)(what >> 48)};
+    aiodebug_uv_self.now.back = back;
+    end_exactly(&aiodebug_uv_self, &call);
 }
 
 /* A poll begins, or the run ends: was the turn long? */
