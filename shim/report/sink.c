@@ -169,10 +169,9 @@ static int write_to(int fd, const char *data, size_t length)
     return aiodebug_stderr_write(data, length);
 }
 
-/* The descriptor is asked for again for each record: the one before it may have found it bad. */
-static void write_record(bool to_stderr, const char *data, size_t length)
+static void write_record(int fd, const char *data, size_t length)
 {
-    if (write_to(to_stderr ? NO_FD : current(), data, length) != 0) {
+    if (write_to(fd, data, length) != 0) {
         aiodebug_queue_count_lost(AIODEBUG_LOST_WRITE);
     }
 }
@@ -189,12 +188,13 @@ static bool hold(const char *data, size_t length)
     return true;
 }
 
+/* The descriptor is asked for again for each record: the one before it may have found it bad. */
 static void let_go(bool to_stderr)
 {
     size_t length;
     for (size_t at = 0; at < held.length; at += sizeof length + length) {
         memcpy(&length, held.bytes + at, sizeof length);
-        write_record(to_stderr, held.bytes + at + sizeof length, length);
+        write_record(to_stderr ? NO_FD : current(), held.bytes + at + sizeof length, length);
     }
     held.length = held.records = 0;
 }
@@ -223,12 +223,13 @@ void aiodebug_sink_finish(void)
 
 void aiodebug_sink_write(const char *data, size_t length)
 {
-    if (aiodebug_sink_retry() && current() != LATER) {
-        write_record(false, data, length);
+    int fd = aiodebug_sink_retry() ? current() : LATER;
+    if (fd != LATER) {
+        write_record(fd, data, length);
     } else if (!hold(data, length)) {
         let_go_to_stderr();
         if (!hold(data, length)) {
-            write_record(true, data, length);
+            write_record(NO_FD, data, length);
         }
     }
 }
