@@ -140,8 +140,7 @@ static aiodebug_uv_record_t *initialised(uv_handle_t *handle, size_t size, unsig
         if (!may_init(loop, (uv_handle_t *)handle, #name, internal)) {                             \
             return AIODEBUG_UV_REFUSED;                                                            \
         }                                                                                          \
-        int err;                                                                                   \
-        err = REAL(name) args;                                                                     \
+        int err = REAL(name) args;                                                                 \
         if (err == 0) {                                                                            \
             initialised((uv_handle_t *)handle, sizeof *handle,                                     \
                         internal ? AIODEBUG_UV_INTERNAL : 0);                                      \
@@ -231,8 +230,7 @@ TRAMPOLINE(on_exit_of_child, uv_exit_cb, AIODEBUG_UV_CB,
         if (record) {                                                                              \
             cb = KEEP(record, slot, cb, trampoline);                                               \
         }                                                                                          \
-        int err;                                                                                   \
-        err = REAL(name)(UNPACK before, cb UNPACK after);                                          \
+        int err = REAL(name)(UNPACK before, cb UNPACK after);                                      \
         if (err != 0 && record) {                                                                  \
             record->cb[slot] = kept;                                                               \
         }                                                                                          \
@@ -312,8 +310,7 @@ AIODEBUG_INTERPOSE int uv_timer_again(uv_timer_t *h)
             cb = KEEP(record, AIODEBUG_UV_CB, cb, trampoline);                                     \
             alloc_cb = KEEP(record, AIODEBUG_UV_CB_ALLOC, alloc_cb, on_alloc);                     \
         }                                                                                          \
-        int err;                                                                                   \
-        err = REAL(name)(h, alloc_cb, cb);                                                         \
+        int err = REAL(name)(h, alloc_cb, cb);                                                     \
         if (err != 0 && record) {                                                                  \
             record->cb[AIODEBUG_UV_CB] = kept[0];                                                  \
             record->cb[AIODEBUG_UV_CB_ALLOC] = kept[1];                                            \
@@ -334,8 +331,7 @@ AIODEBUG_INTERPOSE int uv_async_init(uv_loop_t *loop, uv_async_t *h, uv_async_cb
     if (!may_init(loop, (uv_handle_t *)h, "uv_async_init", internal)) {
         return AIODEBUG_UV_REFUSED;
     }
-    int err;
-    err = REAL(uv_async_init)(loop, h, cb ? on_async : NULL);
+    int err = REAL(uv_async_init)(loop, h, cb ? on_async : NULL);
     if (err == 0) {
         aiodebug_uv_record_t *record =
             initialised((uv_handle_t *)h, sizeof *h, internal ? AIODEBUG_UV_INTERNAL : 0);
@@ -363,8 +359,7 @@ AIODEBUG_INTERPOSE int uv_spawn(uv_loop_t *loop, uv_process_t *h,
     if (copy.exit_cb) {
         copy.exit_cb = on_exit_of_child;
     }
-    int err;
-    err = REAL(uv_spawn)(loop, h, &copy);
+    int err = REAL(uv_spawn)(loop, h, &copy);
     aiodebug_uv_record_t *record = NULL;
     if (err == 0 || h->loop == loop) {
         record = initialised((uv_handle_t *)h, sizeof *h,
@@ -463,8 +458,7 @@ AIODEBUG_INTERPOSE int uv_tcp_close_reset(uv_tcp_t *h, uv_close_cb cb)
     if (closing(handle, cb)) {
         cb = on_close;
     }
-    int err;
-    err = REAL(uv_tcp_close_reset)(h, cb);
+    int err = REAL(uv_tcp_close_reset)(h, cb);
     if (err != 0 && first) {
         record->flags &= (uint8_t)~AIODEBUG_UV_CLOSING;
         record->closed = 0;

@@ -11,8 +11,7 @@ AIODEBUG_INTERPOSE int uv_loop_init(uv_loop_t *uv)
     if (!WATCHED()) {
         return REAL(uv_loop_init)(uv);
     }
-    int err;
-    err = REAL(uv_loop_init)(uv);
+    int err = REAL(uv_loop_init)(uv);
     if (err == 0) {
         aiodebug_uv_loop_new(uv, FROM_RUNTIME() ? 0 : aiodebug_stack_capture());
     }
@@ -56,8 +55,7 @@ AIODEBUG_INTERPOSE int uv_loop_close(uv_loop_t *uv)
     if (aiodebug_uv_loop_refused(uv, "uv_loop_close")) {
         return AIODEBUG_UV_REFUSED;
     }
-    int err;
-    err = REAL(uv_loop_close)(uv);
+    int err = REAL(uv_loop_close)(uv);
     if (err == 0) {
         aiodebug_uv_loop_gone(uv);
     } else if (err == UV_EBUSY && !FROM_RUNTIME()) {

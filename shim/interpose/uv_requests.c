@@ -134,6 +134,17 @@ DONE(on_nameinfo, uv_getnameinfo_cb,
     submit((uv_req_t *)(req), loop, type, (aiodebug_uv_function_t)(cb), name, FROM_RUNTIME(),      \
            on_handle)
 
+/* The rest of such a function: CALL, the real call, with the trampoline for `cb`. */
+#define SUBMITTED(trampoline, call)                                                                \
+    if (submission.record) {                                                                       \
+        cb = trampoline;                                                                           \
+    }                                                                                              \
+    int err = call;                                                                                \
+    if (err < 0) {                                                                                 \
+        withdraw((uv_req_t *)req, submission);                                                     \
+    }                                                                                              \
+    return err
+
 /* ---- Streams ---- */
 
 /* The loop of a request on this handle; NULL: not known. `*refused`: whether the call is. */
@@ -158,15 +169,7 @@ static inline aiodebug_uv_loop_t *loop_of(const void *handle, const char *functi
         return AIODEBUG_UV_REFUSED;                                                                \
     }                                                                                              \
     submission_t submission = SUBMIT(req, of, type, cb, #name, true);                              \
-    if (submission.record) {                                                                       \
-        cb = trampoline;                                                                           \
-    }                                                                                              \
-    int err;                                                                                       \
-    err = call;                                                                                    \
-    if (err < 0) {                                                                                 \
-        withdraw((uv_req_t *)req, submission);                                                     \
-    }                                                                                              \
-    return err
+    SUBMITTED(trampoline, call)
 
 AIODEBUG_INTERPOSE int uv_write(uv_write_t *req, uv_stream_t *stream, const uv_buf_t bufs[],
                                 unsigned count, uv_write_cb cb)
@@ -242,15 +245,7 @@ AIODEBUG_INTERPOSE void uv_pipe_connect(uv_connect_t *req, uv_pipe_t *pipe, cons
     if (submission.refused) {                                                                      \
         return AIODEBUG_UV_REFUSED;                                                                \
     }                                                                                              \
-    if (submission.record) {                                                                       \
-        cb = trampoline;                                                                           \
-    }                                                                                              \
-    int err;                                                                                       \
-    err = call;                                                                                    \
-    if (err < 0) {                                                                                 \
-        withdraw((uv_req_t *)req, submission);                                                     \
-    }                                                                                              \
-    return err
+    SUBMITTED(trampoline, call)
 
 #define XX(name, params, args)                                                                     \
     AIODEBUG_INTERPOSE int name params                                                             \
@@ -321,8 +316,7 @@ AIODEBUG_INTERPOSE int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb
         cb = on_work;
         after = on_after_work;
     }
-    int err;
-    err = REAL(uv_queue_work)(loop, req, cb, after);
+    int err = REAL(uv_queue_work)(loop, req, cb, after);
     if (err < 0) {
         withdraw((uv_req_t *)req, submission);
     }
