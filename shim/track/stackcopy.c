@@ -385,6 +385,10 @@ static int walk_locked(struct dl_phdr_info *info, size_t size, void *arg)
         do {
             job->pcs[job->n++] = (void *)pc;
         } while (job->n < job->max && step(&walk, &pc));
+        uintptr_t sp;
+        if (reg(&walk, UNW_REG_SP, &sp) && sp - walk.lo <= walk.hi - walk.lo) {
+            job->copy->reached = sp - (uintptr_t)walk.moved;
+        }
     }
     return 1;
 }
@@ -397,6 +401,7 @@ int aiodebug_stackcopy_walk(aiodebug_stackcopy_t *copy,
         return 0;
     int saved = errno;
     job_t job = {copy, registers, pcs, max, 0};
+    copy->reached = 0;
     dl_iterate_phdr(walk_locked, &job);
     copy->length = 0;
     errno = saved;

@@ -31,6 +31,7 @@ typedef struct {
     char *memory;   /* AIODEBUG_STACKCOPY_BYTES, fenced by unreadable pages; NULL: not there yet */
     uintptr_t from; /* where on the stack the copy begins */
     size_t length;  /* 0: nothing was copied */
+    uintptr_t reached; /* after a walk: how far up the stack that came */
 } aiodebug_stackcopy_t;
 
 bool aiodebug_stackcopy_supported(void);

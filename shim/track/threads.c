@@ -292,8 +292,11 @@ int aiodebug_thread_walk(pid_t tid, void **pcs, int max, aiodebug_thread_look_t 
     int saved = errno, n = 0;
     pthread_mutex_lock(&busy);
     if ((atomic_load(&request) & STATES) != TAKEN && aiodebug_stackcopy_prepare(&copy) &&
-        copy_thread(tid, look))
+        copy_thread(tid, look)) {
         n = aiodebug_stackcopy_walk(&copy, &registers, pcs, max);
+        look->sp = registers.sp;
+        look->reached = n > 0 ? copy.reached : 0;
+    }
     pthread_mutex_unlock(&busy);
     errno = saved;
     return n;

@@ -24,6 +24,7 @@ typedef struct {
     long syscall;
     unsigned long arguments[6];
     uintptr_t sp, pc;
+    uintptr_t reached; /* of a walk: as far up the stack as this, from sp; 0: there was none */
 } aiodebug_thread_look_t;
 
 /* What thread `tid` does now, without touching it. */
@@ -31,7 +32,7 @@ void aiodebug_thread_look(pid_t tid, aiodebug_thread_look_t *look);
 
 /* Return addresses of thread `tid`, innermost first, nothing left out; as
  * aiodebug_stackcopy_walk() gives them. 0 when they cannot be had safely. `look` (may be NULL)
- * tells what the thread was doing then. */
+ * tells what the thread was doing then, and where its stack was. */
 int aiodebug_thread_walk(pid_t tid, void **pcs, int max, aiodebug_thread_look_t *look);
 
 /* Called by aiodebug_stack_after_fork_child(). */

@@ -527,20 +527,43 @@ aiodebug_uv_run_t *aiodebug_uv_run_begin(aiodebug_uv_loop_t *loop, uintptr_t fra
     loop->owner_tid = gettid_cached();
     loop->frame = frame;
     loop->caller = caller;
+    loop->found = 0;
     atomic_store_explicit(&loop->owner, self, memory_order_release);
     self->run = run;
     return run;
 }
 
 
-/* Asleep, and its stack pointer above the frame, in what may be the same stack: a thread that
- * sleeps in another stack, a coroutine's, is taken to be there still, or not, as that happens to
- * lie. */
+enum {
+    STACK = 64 << 20,
+    WALKED = 256,                /* frames */
+    FOUND_NS = 100 * 1000 * 1000 /* so long the stack is not looked at again */
+};
+
+/* Whether the thread's stack has a part where this frame was and none that returns to its caller:
+ * the return address may still lie there, in what a newer frame leaves unused. What cannot be
+ * walked so far has not left. */
+static bool walks_past(pid_t tid, uintptr_t frame, const void *caller)
+{
+    void *pcs[WALKED];
+    aiodebug_thread_look_t look;
+    int n = aiodebug_thread_walk(tid, pcs, WALKED, &look);
+    for (int i = 0; i < n; i++) {
+        if (pcs[i] == caller) {
+            return false;
+        }
+    }
+    return n > 0 && look.sp <= frame && look.reached > frame;
+}
+
+/* The owner sleeps, and its stack pointer is above the frame, in what may be the same stack; or the
+ * frame is there no more. A thread that sleeps in another stack, a coroutine's, is taken to be
+ * there still, or not, as that happens to lie. */
 bool aiodebug_uv_loop_left(aiodebug_uv_loop_t *loop)
 {
-    enum { STACK = 64 << 20 };
     aiodebug_uv_thread_t *owner = loop->owner;
     uintptr_t frame = loop->frame;
+    const void *caller = loop->caller;
     pid_t tid = loop->owner_tid;
     aiodebug_thread_look_t look;
     int saved = errno;
@@ -549,9 +572,14 @@ bool aiodebug_uv_loop_left(aiodebug_uv_loop_t *loop)
     }
     bool left = syscall(SYS_tgkill, (long)getpid(), (long)tid, 0L) != 0 && errno == ESRCH;
     if (!left) {
+        uint64_t now = aiodebug_monotonic_ns();
         aiodebug_thread_look(tid, &look);
         left = look.state == AIODEBUG_THREAD_ASLEEP &&
-               ((look.sp > frame && look.sp - frame < STACK) || !stands(frame, loop->caller));
+               ((look.sp > frame && look.sp - frame < STACK) || !stands(frame, caller));
+        if (!left && now - loop->found > FOUND_NS) {
+            left = walks_past(tid, frame, caller);
+            loop->found = left ? 0 : now;
+        }
     }
     errno = saved;
     return left && loop->frame == frame &&

@@ -37,6 +37,7 @@ struct aiodebug_uv_loop {
     _Atomic pid_t owner_tid;
     _Atomic uintptr_t frame; /* of the owner's uv_run(), and where that returns to */
     _Atomic(const void *) caller;
+    _Atomic uint64_t found;   /* ns: when the owner was last seen to be in its uv_run() */
     _Atomic uint32_t handles; /* open or closing ones */
     uint32_t created;         /* stack */
 };
@@ -49,8 +50,8 @@ uint32_t aiodebug_uv_loops_seen(void);
 /* A loop is made at this address: what was known of one there is over. */
 aiodebug_uv_loop_t *aiodebug_uv_loop_new(const uv_loop_t *uv, uint32_t created);
 /* Whether the loop's owner, another thread, has left uv_run() without anyone seeing it (longjmp()),
- * or has ended; then it is the owner no more. Reads /proc: for when there is something to report.
- */
+ * or has ended; then it is the owner no more. Reads /proc and walks the owner's stack, ten times a
+ * second at most: for when there is something to report. */
 bool aiodebug_uv_loop_left(aiodebug_uv_loop_t *loop);
 /* The loop is closed. */
 void aiodebug_uv_loop_gone(const uv_loop_t *uv);

@@ -5,7 +5,7 @@
  * the thread's end. None of them was slow, and what follows outside of uv_run() is not theirs.
  *
  * @silent
- * @without thread valgrind: they take what longjmp() and exceptions leave behind for a stack in use
+ * @without valgrind: it takes the stack that longjmp() and exceptions leave for one that is in use
  * @env AIODEBUG_SLOW_CALLBACK=0.1
  */
 #include "program.h"
@@ -66,6 +66,24 @@ static void *thread(void *)
     return nullptr;
 }
 
+/* A frame with room that nothing is written to; and a larger one, in which what lay there, uv_run()'s
+ * return address say, lies still. */
+static __attribute__((noinline)) void run_far_below()
+{
+    char room[2048];
+    __asm__ volatile("" : : "r"(room));
+    uv_run(&loop, UV_RUN_DEFAULT);
+    __asm__ volatile("" : : "r"(room));
+}
+
+static __attribute__((noinline)) void join_farther_below(pthread_t id)
+{
+    char room[8192];
+    __asm__ volatile("" : : "r"(room));
+    must(pthread_join(id, nullptr));
+    __asm__ volatile("" : : "r"(room));
+}
+
 /* What is left in this way, and then a while in which nothing runs. */
 static void leave(uv_timer_cb cb)
 {
@@ -77,7 +95,7 @@ static void leave(uv_timer_cb cb)
     if (cb == ends_thread) {
         pthread_t id;
         must(pthread_create(&id, nullptr, thread, nullptr));
-        must(pthread_join(id, nullptr));
+        join_farther_below(id);
     } else if (cb == throws) {
         try {
             uv_run(&loop, UV_RUN_DEFAULT);
@@ -85,7 +103,7 @@ static void leave(uv_timer_cb cb)
         }
         uv_close(reinterpret_cast<uv_handle_t *>(timer), nullptr);
     } else if (setjmp(out) == 0) {
-        uv_run(&loop, UV_RUN_DEFAULT);
+        run_far_below();
     }
     uv_sleep(TAKES);
 }
