@@ -14,6 +14,7 @@
 #include "../report/lookup.h"
 #include "../report/reporter.h"
 #include "../track/clock.h"
+#include "../track/coarse.h"
 #include "../track/opened.h"
 #include "../track/runtime.h"
 #include "../track/stacks.h"

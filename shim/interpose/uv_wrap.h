@@ -22,6 +22,7 @@
 #include "../check/uv.h"
 #include "../init.h"
 #include "../track/clock.h"
+#include "../track/coarse.h"
 #include "../track/runtime.h"
 #include "../track/stacks.h"
 #include "../track/uv.h"

@@ -158,13 +158,6 @@ uint64_t aiodebug_ticks_from_seconds(double seconds)
     return ticks < 18446744073709549568.0 ? (uint64_t)ticks : UINT64_MAX;
 }
 
-uint64_t aiodebug_coarse_ticks(void)
-{
-    struct timespec step = {0, 10000000};
-    clock_getres(CLOCK_MONOTONIC_COARSE, &step);
-    return aiodebug_ticks_from_seconds((double)step.tv_sec + (double)step.tv_nsec * 1e-9);
-}
-
 double aiodebug_seconds_from_ticks(uint64_t ticks)
 {
     return (double)ticks * rate_now();

@@ -48,18 +48,6 @@ static inline uint64_t aiodebug_ticks(void)
     return aiodebug_monotonic_ns();
 }
 
-/* A clock that costs a third of the other and stands still for milliseconds: only whether it has
- * moved means anything. */
-static inline uint64_t aiodebug_coarse(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-/* How long it stands still, in ticks. */
-uint64_t aiodebug_coarse_ticks(void);
-
 /* A duration in ticks, rounded; negative or not-a-number gives 0, too long gives UINT64_MAX. */
 uint64_t aiodebug_ticks_from_seconds(double seconds);
 

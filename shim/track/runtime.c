@@ -10,6 +10,7 @@
 #include "../config.h"
 #include "../init.h"
 #include "clock.h"
+#include "coarse.h"
 #include "stacks.h"
 #include "unwind.h"
 #include "uv.h"

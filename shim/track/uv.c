@@ -18,6 +18,7 @@
 #include "../config.h"
 #include "../init.h"
 #include "clock.h"
+#include "coarse.h"
 #include "memory.h"
 #include "threads.h"
 

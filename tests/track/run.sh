@@ -18,7 +18,7 @@ unset AIORT_TEST_LIBUNWIND LD_PRELOAD
 ulimit -c 0
 
 sources=
-for name in other_stack again clock stacks stackcopy threads unwind unwind_quiet; do
+for name in other_stack again clock coarse stacks stackcopy threads unwind unwind_quiet; do
     sources="$sources shim/track/$name.c"
 done
 sanitize=${SANITIZE:+-fsanitize=$SANITIZE}
@@ -77,6 +77,7 @@ done
 
 build table "$CC" "$OPT" && run table "$out/table" && run table "$out/table" bounded
 build clock "$CC" "$OPT" && run clock "$out/clock"
+build coarse "$CC" "$OPT" && run coarse "$out/coarse"
 build harm "$CC" "$OPT" && run harm "$out/harm" &&
     run harm env AIORT_TEST_LIBUNWIND=libnothing.so.8 "$out/harm" missing
 
