@@ -77,7 +77,7 @@ static void end_exactly(aiodebug_uv_thread_t *self, const aiodebug_uv_call_t *ca
 void aiodebug_uv_call_end(aiodebug_uv_thread_t *self)
 {
     if (__builtin_expect(self->run != NULL, 1)) {
-        self->run->callbacks += !(self->now.call.flags & AIODEBUG_UV_INTERNAL);
+        self->callbacks += !(self->now.call.flags & AIODEBUG_UV_INTERNAL);
     }
     if (self->unread != 0 && self->now.call.start == self->last &&
         aiodebug_coarse() == self->stood) {
@@ -112,9 +112,10 @@ void aiodebug_uv_alone_ended(uint64_t start, uint64_t excused, const void *objec
 static void end_turn(aiodebug_uv_thread_t *self, aiodebug_uv_run_t *run)
 {
     int64_t took = (int64_t)(self->last - run->turn_start - (self->excused - run->excused));
-    if (__builtin_expect(took >= aiodebug_uv_slow_turn && run->callbacks > 0, 0) &&
+    if (__builtin_expect(took >= aiodebug_uv_slow_turn && self->callbacks > 0, 0) &&
         !run->internal) {
         int saved = errno;
+        run->callbacks = self->callbacks;
         aiodebug_check_uv_turn(run, (uint64_t)took);
         aiodebug_uv_exactly_now(self);
         errno = saved;
@@ -125,7 +126,7 @@ static void begin_turn(aiodebug_uv_thread_t *self, aiodebug_uv_run_t *run)
 {
     run->turn_start = self->last;
     run->excused = self->excused;
-    run->callbacks = 0;
+    self->callbacks = 0;
     run->dearest[0].took = 0;
     if (run->internal) {
         aiodebug_runtime_turn(self->last);
@@ -156,7 +157,7 @@ static void end_run(aiodebug_uv_run_t *run)
     aiodebug_uv_call_ended(self);
     end_turn(self, run);
     if (run->internal) {
-        aiodebug_thread.steps += run->callbacks;
+        aiodebug_thread.steps += self->callbacks;
     }
     aiodebug_uv_run_end(run);
 }

@@ -179,7 +179,19 @@ static aiodebug_uv_function_t keep(aiodebug_uv_record_t *record, aiodebug_uv_slo
 
 /* The trampoline NAME of a callback with these parameters, the first of which is the handle. */
 #define TRAMPOLINE(name, type, slot, params, args, handle)                                         \
-    TRAMPOLINE_CODE static void name params                                                        \
+    TRAMPOLINE_HALVES(name, params)                                                                \
+    {                                                                                              \
+        const uv_handle_t *it = (const uv_handle_t *)handle;                                       \
+        const aiodebug_uv_record_t *record = aiodebug_uv_marked(it->u.reserved[3], it);            \
+        type cb = record ? (type)record->cb[slot] : NULL;                                          \
+        if (QUICKLY(cb)) {                                                                         \
+            BEGIN_CALL(handle, record, cb, slot);                                                  \
+            cb args;                                                                               \
+        } else {                                                                                   \
+            name##_slowly args;                                                                    \
+        }                                                                                          \
+    }                                                                                              \
+    static void name##_slowly params                                                               \
     {                                                                                              \
         const aiodebug_uv_record_t *record = aiodebug_uv_handle((const uv_handle_t *)handle);      \
         type cb = record ? (type)record->cb[slot] : NULL;                                          \

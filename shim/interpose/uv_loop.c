@@ -154,6 +154,7 @@ TRAMPOLINE_CODE static void walked(uv_handle_t *handle, void *arg)
     static const aiodebug_uv_record_t unknown;
     const walk_t *walk = arg;
     const aiodebug_uv_record_t *record = aiodebug_uv_handle(handle);
+    aiodebug_uv_call_ended(&aiodebug_uv_self);
     aiodebug_uv_call_begin(handle, record ? record : &unknown, (aiodebug_uv_function_t)walk->cb,
                            AIODEBUG_UV_CB_WALK, __builtin_return_address(0));
     walk->cb(handle, walk->arg);

@@ -15,6 +15,7 @@
 #include "uv_wrap.h"
 
 aiodebug_uv_function_t aiodebug_uv_real[AIODEBUG_REAL_COUNT];
+bool aiodebug_uv_is_known;
 
 static const char *const names[AIODEBUG_REAL_COUNT] = {
 #define XX_NAME(name) #name,
@@ -94,6 +95,16 @@ static void find_code(void)
     aiodebug_uv_own_code = aiodebug_uv_code_at((const void *)(uintptr_t)find_code);
 }
 
+/* 1.44 to 1.51. */
+static bool is_known(void *library)
+{
+    enum { FIRST = 1 << 8 | 44, LAST = 1 << 8 | 51 };
+    unsigned (*version)(void);
+    *(void **)&version = dlsym(library, "uv_version");
+    unsigned minor = version ? version() >> 8 : 0;
+    return minor >= FIRST && minor <= LAST && !aiodebug_on_valgrind;
+}
+
 /* Not kept while there is no library: it may come later. */
 aiodebug_uv_function_t aiodebug_uv_find_real(int index)
 {
@@ -108,6 +119,7 @@ aiodebug_uv_function_t aiodebug_uv_find_real(int index)
         __atomic_store_n(&aiodebug_uv_real[i], function, __ATOMIC_RELEASE);
     }
     if (library) {
+        aiodebug_uv_is_known = is_known(library);
         find_code();
     }
     errno = saved;

@@ -108,7 +108,20 @@ static inline __attribute__((always_inline)) aiodebug_uv_record_t finish(uv_req_
 
 /* The trampoline NAME of a callback of this type whose first parameter is the request. */
 #define DONE(name, type, params, args)                                                             \
-    TRAMPOLINE_CODE static void name params                                                        \
+    TRAMPOLINE_HALVES(name, params)                                                                \
+    {                                                                                              \
+        aiodebug_uv_record_t *record = aiodebug_uv_request((uv_req_t *)req);                       \
+        type cb = record && aiodebug_uv_request_may_end(record) ? (type)record->cb[AIODEBUG_UV_CB] \
+                                                                : NULL;                            \
+        if (QUICKLY(cb)) {                                                                         \
+            BEGIN_CALL(req, record, cb, AIODEBUG_UV_CB);                                           \
+            aiodebug_uv_request_end(record);                                                       \
+            cb args;                                                                               \
+        } else {                                                                                   \
+            name##_slowly args;                                                                    \
+        }                                                                                          \
+    }                                                                                              \
+    static void name##_slowly params                                                               \
     {                                                                                              \
         const aiodebug_uv_record_t was = finish((uv_req_t *)req);                                  \
         type cb = (type)was.cb[AIODEBUG_UV_CB];                                                    \
@@ -171,11 +184,51 @@ static inline aiodebug_uv_loop_t *loop_of(const void *handle, const char *functi
     submission_t submission = SUBMIT(req, of, type, cb, #name, true);                              \
     SUBMITTED(trampoline, call)
 
+static __attribute__((noinline)) int write_slowly(uv_write_t *req, uv_stream_t *stream,
+                                                  const uv_buf_t bufs[], unsigned count,
+                                                  uv_write_cb cb, bool internal)
+{
+    bool refused;
+    aiodebug_uv_loop_t *of = loop_of(stream, "uv_write", &refused);
+    if (refused) {
+        return AIODEBUG_UV_REFUSED;
+    }
+    submission_t submission = submit((uv_req_t *)req, of, UV_WRITE, (aiodebug_uv_function_t)cb,
+                                     "uv_write", internal, true);
+    SUBMITTED(on_write, REAL(uv_write)(req, stream, bufs, count, cb));
+}
+
+/* There is no other error that uv_write2() returns. Of libraries whose source was not read that is
+ * not believed. */
+static inline bool cannot_fail(const uv_stream_t *stream, unsigned count)
+{
+    enum { NO_MEMORY_WANTED = sizeof((uv_write_t *)0)->bufsml / sizeof(uv_buf_t) };
+    return aiodebug_uv_is_known && count - 1 < NO_MEMORY_WANTED && stream->io_watcher.fd >= 0 &&
+           REAL(uv_is_writable)(stream);
+}
+
+/*
+ * What servers do most. After a system call each return costs a misprediction where the kernel
+ * clears the processor's return stack; so nothing of ours is to be returned to when the call cannot
+ * fail, and libuv's uv_write(), which only jumps to uv_write2(), is left out.
+ */
 AIODEBUG_INTERPOSE int uv_write(uv_write_t *req, uv_stream_t *stream, const uv_buf_t bufs[],
                                 unsigned count, uv_write_cb cb)
 {
-    SUBMIT_ON_HANDLE(uv_write, stream, UV_WRITE, on_write,
-                     REAL(uv_write)(req, stream, bufs, count, cb));
+    if (!WATCHED()) {
+        return REAL(uv_write)(req, stream, bufs, count, cb);
+    }
+    const uv_handle_t *handle = (const uv_handle_t *)stream;
+    const aiodebug_uv_record_t *of = aiodebug_uv_marked(handle->u.reserved[3], handle);
+    bool internal = FROM_RUNTIME();
+    if (!aiodebug_uv_quiet(of) || !cannot_fail(stream, count) ||
+        aiodebug_uv_request((const uv_req_t *)req) ||
+        !aiodebug_uv_request_begin((uv_req_t *)req, of->loop, UV_WRITE, (aiodebug_uv_function_t)cb,
+                                   internal ? 0 : aiodebug_stack_capture(),
+                                   internal ? AIODEBUG_UV_INTERNAL : 0)) {
+        return write_slowly(req, stream, bufs, count, cb, internal);
+    }
+    return REAL(uv_write2)(req, stream, bufs, count, NULL, on_write);
 }
 
 AIODEBUG_INTERPOSE int uv_write2(uv_write_t *req, uv_stream_t *stream, const uv_buf_t bufs[],

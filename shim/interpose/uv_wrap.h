@@ -63,6 +63,9 @@ static inline aiodebug_uv_function_t aiodebug_uv_real_at(int index)
     return __builtin_expect(function != NULL, 1) ? function : aiodebug_uv_find_real(index);
 }
 
+/* Its source was read, and Valgrind does not look on: what is true of it may be relied upon. */
+extern bool aiodebug_uv_is_known;
+
 #define REAL(name) ((__typeof__(&(name)))aiodebug_uv_real_at(AIODEBUG_REAL_##name))
 
 /* ---- Who called ---- */
@@ -121,15 +124,31 @@ static inline void aiodebug_uv_exactly_now(aiodebug_uv_thread_t *self)
     aiodebug_uv_exactly(self, aiodebug_ticks());
 }
 
-/* The program's function is about to be called. What is needed when it has ended is copied: the
- * object may be gone by then. */
+/* A callback may begin here and now: none of the thread's runs, or it has ended without a reading
+ * of the counter being due, and is counted. */
+static inline bool aiodebug_uv_may_begin(aiodebug_uv_thread_t *self)
+{
+    const volatile uint64_t *coarse = aiodebug_coarse_time;
+    if (!self->now.call.cb) {
+        return true;
+    }
+    if (self->unread == 0 || self->now.call.start != self->last || !coarse ||
+        aiodebug_coarse_value(coarse[0], coarse[1]) != self->stood) {
+        return false;
+    }
+    self->unread--;
+    self->callbacks += !(self->now.call.flags & AIODEBUG_UV_INTERNAL);
+    return true;
+}
+
+/* The program's function is about to be called, and none of the thread's runs. What is needed when
+ * it has ended is copied: the object may be gone by then. */
 static inline void aiodebug_uv_call_begin(const void *object, const aiodebug_uv_record_t *record,
                                           aiodebug_uv_function_t cb, unsigned slot,
                                           const void *back)
 {
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
 
-    aiodebug_uv_call_ended(self);
     self->now.back = back;
     self->now.call.start = self->last;
     self->now.call.excused = self->excused;
@@ -156,12 +175,29 @@ static inline uint64_t aiodebug_uv_what(const aiodebug_uv_record_t *record, unsi
            (uint64_t)slot << 48;
 }
 
-/* The end of a trampoline: calls the program's function. */
+/*
+ * The trampoline of a callback is two functions: most calls are made by the first, which calls
+ * nothing else and so needs no frame even for a moment; what it cannot do itself it leaves, with a
+ * jump, to the second, NAME_slowly.
+ */
+#define TRAMPOLINE_HALVES(name, params)                                                            \
+    TRAMPOLINE_CODE static __attribute__((noinline)) void name##_slowly params;                    \
+    TRAMPOLINE_CODE static void name params
+
+/* Whether the first can do it: `cb` is the callback to be called, or NULL. */
+#define QUICKLY(cb)                                                                                \
+    __builtin_expect(aiodebug_uv_self.run && (cb) && aiodebug_uv_may_begin(&aiodebug_uv_self), 1)
+
+#define BEGIN_CALL(object, record, cb, slot)                                                       \
+    aiodebug_uv_call_begin(object, record, (aiodebug_uv_function_t)(cb), slot,                     \
+                           __builtin_return_address(0))
+
+/* The end of a trampoline that is not quick: calls the program's function. */
 #define CALL_BACK(object, record, cb, slot, args)                                                  \
     do {                                                                                           \
         if (__builtin_expect(aiodebug_uv_self.run != NULL, 1)) {                                   \
-            aiodebug_uv_call_begin(object, record, (aiodebug_uv_function_t)(cb), slot,             \
-                                   __builtin_return_address(0));                                   \
+            aiodebug_uv_call_ended(&aiodebug_uv_self);                                             \
+            BEGIN_CALL(object, record, cb, slot);                                                  \
             (cb) args;                                                                             \
         } else {                                                                                   \
             uint64_t what_ = aiodebug_uv_what(record, slot);                                       \

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * coarse.c - finds the word of coarse.h.
+ * coarse.c - finds the time of coarse.h.
  *
  * A process that asks often enough pays once for a look at /proc/self/maps: the kernel's data are
- * the mapping named [vvar]. The places where the count has been in it, one a generation of kernels,
- * are compared with the clock at each further question, until one of them has moved as often as
- * MOVES with the clock and never without it. In a time namespace, in an emulated kernel, or when a
- * later one keeps its data in another way, none does, and the questions go on.
+ * the mapping named [vvar], and the clock is where the two numbers are that clock_gettime() has
+ * just given. They are believed when they are right again after the clock has moved. In a time
+ * namespace, in an emulated kernel, or when a later one keeps its data in another way, they are
+ * not there, and the questions go on.
  */
 #include "track/coarse.h"
 
@@ -22,31 +22,26 @@
 #include "track/clock.h"
 
 enum {
-    QUESTIONS = 1 << 14, /* before the search: less is not worth it */
-    MOVES = 8,
-    PLACES = 2,
+    QUESTIONS = 1 << 10, /* before the search: less is not worth it */
+    LOOKED_AT = 4096,    /* bytes; a second page of the mapping may be one that must not be read */
 };
 
-const volatile uint32_t *_Atomic aiodebug_coarse_word;
+const volatile uint64_t *_Atomic aiodebug_coarse_time;
 
 /* Of one thread at a time; the others go by. */
 static struct {
     atomic_flag busy;
     _Atomic uint32_t questions;
     _Atomic bool over; /* nothing more to learn */
-    bool begun;
-    uint64_t ns;
-    struct {
-        const volatile uint32_t *word; /* NULL: is not it */
-        uint32_t count, moves;
-    } place[PLACES];
+    const volatile uint64_t *time;
+    uint64_t found; /* its value then */
 } learning = {.busy = ATOMIC_FLAG_INIT};
 
 static uint64_t ask(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return aiodebug_coarse_value((uint64_t)now.tv_sec, (uint64_t)now.tv_nsec);
 }
 
 /* Where the mapping begins that this line of /proc/self/maps tells of, if it is the kernel's data;
@@ -65,6 +60,7 @@ static uintptr_t start_of_vvar(const char *line, size_t length)
     return start;
 }
 
+/* Of the whole process; 0: there is none. */
 static uintptr_t find_vvar(void)
 {
     char text[4096], line[128]; /* lines of files may be longer, and are none the worse for it */
@@ -89,54 +85,45 @@ static uintptr_t find_vvar(void)
     return start;
 }
 
-static void begin(void)
+/* Where in the kernel's data the time is; NULL: nowhere. */
+static __attribute__((no_sanitize("address", "thread"))) const volatile uint64_t *find_time(
+    uintptr_t data)
 {
-    /* Linux 6.15 and later; 5.3 and later, of x86-64; and where both were before. */
-    static const size_t places[PLACES] = {0, 0x80};
-    /* Valgrind, for one, hides the vDSO; its data are not to be read then either. */
-    uintptr_t vvar = getauxval(AT_SYSINFO_EHDR) != 0 ? find_vvar() : 0;
-    for (int i = 0; i < PLACES && vvar != 0; i++) {
-        learning.place[i].word = (const volatile uint32_t *)(vvar + places[i]);
+    const volatile uint64_t *word = (const volatile uint64_t *)data;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    for (int i = 0; data != 0 && i < LOOKED_AT / (int)sizeof *word - 1; i++) {
+        if (word[i] == (uint64_t)now.tv_sec && word[i + 1] == (uint64_t)now.tv_nsec) {
+            return &word[i];
+        }
     }
-    learning.begun = true;
+    return NULL;
 }
 
-/* The clock is asked, and the places are looked at, before and after: what changes meanwhile tells
- * nothing. An odd count says that it is just being changed. */
-static __attribute__((no_sanitize("thread"))) void learn(void)
+/* If the clock moves just while it is looked for, it is not found; that happens seldom, and is not
+ * worth another look. */
+static void begin(void)
 {
-    uint32_t before[PLACES] = {0}, after = 0;
-    for (int i = 0; i < PLACES; i++) {
-        before[i] = learning.place[i].word ? *learning.place[i].word : 0;
-    }
-    uint64_t ns = ask();
-    bool moved = ns != learning.ns;
-    for (int i = 0; i < PLACES; i++) {
-        const volatile uint32_t *word = learning.place[i].word;
-        after = word ? *word : 0;
-        if (after != before[i] || after % 2 != 0) {
-            return;
+    /* Valgrind, for one, hides the vDSO; its data are not to be read then either. */
+    uintptr_t vvar = getauxval(AT_SYSINFO_EHDR) != 0 ? find_vvar() : 0;
+    learning.time = find_time(vvar);
+    learning.found = ask();
+    learning.over = !learning.time;
+}
+
+/* The clock is asked, and looked at before and after: what changes meanwhile tells nothing. */
+static __attribute__((no_sanitize("address", "thread"))) uint64_t learn(void)
+{
+    const volatile uint64_t *time = learning.time;
+    uint64_t before = aiodebug_coarse_value(time[0], time[1]), now = ask();
+    if (before == aiodebug_coarse_value(time[0], time[1]) &&
+        (now != before || now != learning.found)) {
+        learning.over = true;
+        if (now == before) {
+            atomic_store_explicit(&aiodebug_coarse_time, time, memory_order_relaxed);
         }
     }
-    bool over = true;
-    for (int i = 0; i < PLACES; i++) {
-        if (!learning.place[i].word) {
-            continue;
-        }
-        over = false;
-        bool changed = before[i] != learning.place[i].count;
-        learning.place[i].count = before[i];
-        if (changed != moved && learning.ns != 0) {
-            learning.place[i].word = NULL;
-        } else if (changed && ++learning.place[i].moves > MOVES) {
-            atomic_store_explicit(&aiodebug_coarse_word, learning.place[i].word,
-                                  memory_order_relaxed);
-            over = true;
-            break;
-        }
-    }
-    learning.ns = ns;
-    learning.over = over;
+    return now;
 }
 
 uint64_t aiodebug_coarse_asked(void)
@@ -144,19 +131,22 @@ uint64_t aiodebug_coarse_asked(void)
     if (atomic_load_explicit(&learning.over, memory_order_relaxed)) {
         return ask();
     }
-    int saved = errno;
-    if (learning.questions < QUESTIONS) {
-        learning.questions++;
-    } else if (!atomic_flag_test_and_set_explicit(&learning.busy, memory_order_acquire)) {
-        if (!learning.begun) {
-            begin();
-        }
-        learn();
-        atomic_flag_clear_explicit(&learning.busy, memory_order_release);
+    uint32_t questions = atomic_load_explicit(&learning.questions, memory_order_relaxed);
+    if (questions < QUESTIONS) {
+        atomic_store_explicit(&learning.questions, questions + 1, memory_order_relaxed);
+        return ask();
     }
-    uint64_t ns = ask();
+    if (atomic_flag_test_and_set_explicit(&learning.busy, memory_order_acquire)) {
+        return ask();
+    }
+    int saved = errno;
+    if (!learning.time && !learning.over) {
+        begin();
+    }
+    uint64_t now = learning.over ? ask() : learn();
+    atomic_flag_clear_explicit(&learning.busy, memory_order_release);
     errno = saved;
-    return ns;
+    return now;
 }
 
 uint64_t aiodebug_coarse_ticks(void)

@@ -187,8 +187,8 @@ static pid_t gettid_cached(void)
 /* ------------------------------------------------------------------------------------- records */
 
 enum {
-    BATCH = 32,       /* what a thread takes at a time, */
-    KEPT = 64 * BATCH /* and the most it keeps: writes of one turn */
+    BATCH = 32, /* what a thread takes at a time */
+    KEPT = AIODEBUG_UV_KEPT
 };
 
 _Static_assert(sizeof(aiodebug_uv_record_t) == 64, "a cache line");
@@ -471,6 +471,7 @@ void aiodebug_uv_run_end(aiodebug_uv_run_t *run)
         atomic_store_explicit(&loop->owner, run->owner_before, memory_order_release);
     }
     self->now = run->outer;
+    self->callbacks = run->callbacks_before;
     self->run = run > self->runs ? run - 1 : NULL;
 }
 
@@ -522,7 +523,8 @@ aiodebug_uv_run_t *aiodebug_uv_run_begin(aiodebug_uv_loop_t *loop, uintptr_t fra
     run->frame_before = loop->frame;
     run->caller_before = loop->caller;
     run->caller = caller;
-    run->callbacks = 0;
+    run->callbacks_before = self->callbacks;
+    self->callbacks = 0;
     run->excused = self->excused;
     run->dearest[0].took = 0;
     loop->owner_tid = gettid_cached();

@@ -207,7 +207,8 @@ typedef struct aiodebug_uv_run {
     aiodebug_uv_callback_t outer;                    /* what called uv_run() */
     uint64_t turn_start;                             /* ticks; the turn: between two polls */
     uint64_t excused;                                /* the thread's at the turn's start */
-    uint32_t callbacks;                              /* of the turn */
+    uint32_t callbacks;                              /* of a turn that is reported */
+    uint32_t callbacks_before;                       /* of the turn around this run */
     bool internal;                                   /* libaiort runs it */
     aiodebug_uv_dear_t dearest[AIODEBUG_UV_DEAREST]; /* of the turn, the dearest first */
 } aiodebug_uv_run_t;
@@ -219,8 +220,9 @@ struct aiodebug_uv_thread {
     aiodebug_uv_run_t *run; /* the innermost, or NULL */
     uint64_t last;  /* ticks, when the counter was read: at the end of a callback or of the poll */
     uint64_t stood; /* the coarse clock, then */
-    uint64_t excused; /* ticks that were reported already, or were the shim's own; only grows */
-    uint32_t unread;  /* so many callbacks more may end without the counter being read */
+    uint64_t excused;   /* ticks that were reported already, or were the shim's own; only grows */
+    uint32_t unread;    /* so many callbacks more may end without the counter being read */
+    uint32_t callbacks; /* of the turn */
     uint32_t unused, unused_count; /* records ready for use */
     aiodebug_uv_callback_t now;
     aiodebug_uv_run_t *runs; /* AIODEBUG_UV_RUNS of them, the outermost first */
@@ -231,6 +233,53 @@ struct aiodebug_uv_thread {
 
 extern _Thread_local aiodebug_uv_thread_t aiodebug_uv_self
     __attribute__((tls_model("initial-exec")));
+
+/* ---- Requests of the loop's thread, where nothing is unusual ---- */
+
+enum { AIODEBUG_UV_KEPT = 64 * 32 }; /* records that a thread keeps at most: writes of one turn */
+
+/* aiodebug_uv_request_add(); NULL: not by this way. Only the loop's thread knows of a request. */
+static inline aiodebug_uv_record_t *aiodebug_uv_request_begin(uv_req_t *request,
+                                                              aiodebug_uv_loop_t *loop,
+                                                              uv_req_type type,
+                                                              aiodebug_uv_function_t cb,
+                                                              uint32_t created, unsigned flags)
+{
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    aiodebug_uv_record_t *record = aiodebug_uv_record(self->unused);
+    if (__builtin_expect(!record, 0)) {
+        return NULL;
+    }
+    self->unused = (uint32_t)(uintptr_t)record->cb[0];
+    self->unused_count--;
+    __builtin_prefetch(aiodebug_uv_record(self->unused), 1);
+    record->loop = loop;
+    record->cb[AIODEBUG_UV_CB] = cb;
+    record->created = created;
+    record->closed = 0;
+    record->type = (uint8_t)type;
+    record->flags = (uint8_t)(flags | AIODEBUG_UV_REQUEST);
+    record->size = 0;
+    request->reserved[5] =
+        (void *)((uintptr_t)record->number << AIODEBUG_UV_MARK_BITS | AIODEBUG_UV_MARK);
+    atomic_store_explicit(&record->object, request, memory_order_release);
+    return record;
+}
+
+/* aiodebug_uv_drop(): what the record says stays until it is used again, but for the callback. */
+static inline bool aiodebug_uv_request_may_end(const aiodebug_uv_record_t *record)
+{
+    return record->size == 0 && aiodebug_uv_self.unused_count < AIODEBUG_UV_KEPT;
+}
+
+static inline void aiodebug_uv_request_end(aiodebug_uv_record_t *record)
+{
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    atomic_store_explicit(&record->object, NULL, memory_order_relaxed);
+    record->cb[0] = (aiodebug_uv_function_t)(uintptr_t)self->unused;
+    self->unused = record->number;
+    self->unused_count++;
+}
 
 /* A module's code, or a part of it. */
 typedef struct {

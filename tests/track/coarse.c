@@ -58,7 +58,7 @@ static void same(const char *moves, const char *stands)
 static void *learns(void *arg)
 {
     uint64_t end = aiodebug_monotonic_ns() + 1000000000;
-    while (!aiodebug_coarse_word && aiodebug_monotonic_ns() < end) {
+    while (!aiodebug_coarse_time && aiodebug_monotonic_ns() < end) {
         aiodebug_coarse();
     }
     return arg;
@@ -74,7 +74,7 @@ int main(void)
     for (int i = 0; i < 3; i++) {
         pthread_join(threads[i], NULL);
     }
-    printf("# the word of the coarse clock is %s\n", aiodebug_coarse_word ? "known" : "not known");
+    printf("# the coarse clock's place is %s\n", aiodebug_coarse_time ? "known" : "not known");
     same("learned, it moves with the kernel's", "and stands with it");
     pid_t pid = fork();
     if (pid == 0) {
