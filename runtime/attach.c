@@ -145,8 +145,13 @@ static void *api_idle_stack(const aiort_loop_t *loop)
     return loop->current ? loop->hub_sp : NULL;
 }
 
+static aiort_instrument_pace_t *api_pace(aiort_loop_t *loop)
+{
+    return &loop->pace;
+}
+
 const aiort_instrument_api_t aiort__api = {
-    .version = 2,
+    .version = 3,
     .repr = aiort_repr,
     .kind = aiort_kind,
     .trace = api_trace,
@@ -173,6 +178,7 @@ const aiort_instrument_api_t aiort__api = {
     .strerror = aiort_strerror,
     .error_members = api_error_members,
     .idle_stack = api_idle_stack,
+    .pace = api_pace,
 };
 
 static const char *stack_owner_name(const void *stack)

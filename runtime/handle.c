@@ -203,7 +203,7 @@ __attribute__((noinline)) static void run(aiort_loop_t *loop, aiort_handle_t *ha
         run_special(loop, handle);
     }
     loop->running_object = NULL;
-    if (aiort__seam(AIORT__SEAM_STEP)) {
+    if (aiort__seam(AIORT__SEAM_STEP) && !aiort__spared(loop)) {
         aiort_instrument_step(loop, handle);
     }
     aiort_unref(handle);

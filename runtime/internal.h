@@ -225,6 +225,7 @@ struct aiort_loop_s {
     bool closed;
     bool driving;  /* inside run_forever */
     bool embedded; /* over a given uv_loop_t */
+    aiort_instrument_pace_t pace;
     uint32_t children; /* objects that hold the loop's memory; object.refs are the program's own */
     aiort_task_t *current;
     void *hub_sp;
@@ -317,6 +318,18 @@ static inline bool aiort__seam(unsigned which)
 static inline bool aiort__hooked(const aiort_loop_t *loop, unsigned which)
 {
     return AIORT__UNLIKELY(loop->hooks & which);
+}
+
+/* The tool need not be told of the end of this step. */
+static inline bool aiort__spared(aiort_loop_t *loop)
+{
+    const volatile uint64_t *time = loop->pace.time;
+
+    if (!time || loop->pace.left == 0 || (time[0] << 30) + time[1] != loop->pace.stood) {
+        return false;
+    }
+    loop->pace.left--;
+    return true;
 }
 
 static inline void aiort__created(aiort__object_t *object)

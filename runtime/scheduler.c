@@ -202,7 +202,7 @@ static void *task_main(void *arg)
 
         aiort_task_t *next = finish(loop, task, err);
         bool eager = aiort__hooked(loop, AIORT__SEAM_STEP | AIORT__EAGER) &&
-                     aiort__step_over(loop, task);
+                     aiort__step_ends(loop, task);
         stack_size = task->stack_size;
         loop->leaving = task->fiber;
         task->stack = NULL;

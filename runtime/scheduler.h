@@ -64,11 +64,17 @@ AIORT__INLINE void aiort__switch(aiort_loop_t *loop, void **save, aiort__fiber_t
     aiort__fiber_after(from);
 }
 
+/* Its step is over, and somebody wants to know. True: aiort__eager_over() tells what is next. */
+static inline bool aiort__step_ends(aiort_loop_t *loop, aiort_task_t *task)
+{
+    return (loop->hooks & AIORT__EAGER || !aiort__spared(loop)) && aiort__step_over(loop, task);
+}
+
 /* The running task stops here; what runs next is the scheduler's choice. */
 AIORT__INLINE void aiort__suspend(aiort_loop_t *loop, aiort_task_t *task)
 {
     bool eager =
-        aiort__hooked(loop, AIORT__SEAM_STEP | AIORT__EAGER) && aiort__step_over(loop, task);
+        aiort__hooked(loop, AIORT__SEAM_STEP | AIORT__EAGER) && aiort__step_ends(loop, task);
     aiort_task_t *next =
         AIORT__UNLIKELY(eager) ? aiort__eager_over(loop) : aiort__next_task(loop);
     /* Keeps the compiler from making a copy of what follows for the hub: one call of the switch. */

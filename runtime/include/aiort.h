@@ -2012,9 +2012,18 @@ AIORT_EXTERN int aiort_watcher_close(aiort_watcher_t *watcher);
  * calls of those nobody does, so that an uninstrumented program pays one predictable branch.
  */
 
+/* Which ends of steps a loop need not tell its tool: as long as the time that the two words at `time`
+ * say, (seconds << 30) + nanoseconds, is `stood`, and `left` is not 0, which is counted down. The
+ * tool's to fill in, on the loop's thread. */
+typedef struct {
+    const volatile uint64_t *time; /* NULL: every end is told */
+    uint64_t stood;
+    uint32_t left;
+} aiort_instrument_pace_t;
+
 /* What a tool may ask the library; every function is safe on the loop's own thread. */
 typedef struct {
-    int version; /* 2; fields are added at the end */
+    int version; /* 3; fields are added at the end */
     size_t (*repr)(const void *object, char *buf, size_t size);
     aiort_kind_t (*kind)(const void *object);
     uint32_t (*trace)(const void *object); /* what aiort_instrument_created() returned for it */
@@ -2049,6 +2058,8 @@ typedef struct {
     /* From version 2: while a task runs on its own stack, the stack pointer that the loop's stack was
      * left with: nothing is in use below it. Else NULL. */
     void *(*idle_stack)(const aiort_loop_t *loop);
+    /* From version 3. */
+    aiort_instrument_pace_t *(*pace)(aiort_loop_t *loop);
 } aiort_instrument_api_t;
 
 /* Called once, before anything else, by the library's constructor. */

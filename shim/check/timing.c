@@ -55,7 +55,8 @@ void aiodebug_check_dear_step(const void *ended, uint64_t ticks)
 {
     int at = 0;
 
-    if (aiodebug_thread.steps == 1) {
+    if (aiodebug_thread.fresh) {
+        aiodebug_thread.fresh = false;
         dearest[0].ticks = 0;
     }
     while (at < DEAREST && dearest[at].ticks >= ticks) {

@@ -121,11 +121,32 @@ static __attribute__((noinline)) void long_step(aiort_loop_t *loop, void *ended,
 
     if (took >= thread->slow) {
         aiodebug_check_slow_step(loop, ended, (uint64_t)took);
-        thread->last = aiodebug_ticks();
+        aiodebug_runtime_read(aiodebug_ticks());
         thread->excused += (uint64_t)took + (thread->last - before);
     } else {
         aiodebug_check_dear_step(ended, (uint64_t)took);
-        thread->last = aiodebug_ticks();
+        aiodebug_runtime_read(aiodebug_ticks());
+    }
+}
+
+static __attribute__((noinline)) void step_ends(aiort_loop_t *loop, void *ended)
+{
+    aiodebug_thread_t *thread = &aiodebug_thread;
+    uint64_t now = aiodebug_ticks();
+    /* Signed: a thread that moves to another processor may find its counter a moment behind. */
+    int64_t took = (int64_t)(now - thread->last);
+
+    aiodebug_runtime_count();
+    thread->steps++;
+    /* The clock was read when it began, not some steps before. */
+    bool alone = !thread->coarse || thread->exact || thread->left == AIODEBUG_UNREAD;
+    if (thread->coarse && !thread->exact) {
+        thread->exact = thread->stood != aiodebug_coarse();
+    }
+    aiodebug_runtime_read(now);
+    if (__builtin_expect(took >= thread->notable && (alone || took >= thread->slow) && at_work(),
+                         0)) {
+        long_step(loop, ended, took);
     }
 }
 
@@ -133,18 +154,24 @@ AIODEBUG_INTERPOSE void aiort_instrument_step(aiort_loop_t *loop, void *ended)
 {
     aiodebug_thread_t *thread = &aiodebug_thread;
 
-    thread->steps++;
-    if (thread->exact == 0 && aiodebug_coarse() == thread->stood) {
+    if (thread->left > 0 && !(thread->pace && thread->pace->time) &&
+        aiodebug_coarse() == thread->stood) {
+        thread->left--;
         return;
     }
-    uint64_t now = aiodebug_ticks();
-    /* Signed: a thread that moves to another processor may find its counter a moment behind. */
-    int64_t took = (int64_t)(now - aiodebug_runtime_step_began(now));
+    step_ends(loop, ended);
+}
 
-    thread->last = now;
-    if (__builtin_expect(took >= thread->notable && at_work(), 0)) {
-        long_step(loop, ended, took);
-    }
+/* Now; or when the clock was read inside of it, if there was nothing slow since: by what follows, the
+ * poll's callbacks are taken to belong to the first step. */
+static uint64_t poll_ended(double timeout)
+{
+    const aiodebug_uv_thread_t *uv = &aiodebug_uv_self;
+    int64_t after = (int64_t)(uv->last - aiodebug_thread.poll_start);
+    bool known = uv->unread > 0 && (timeout != 0 ? after > 0 : after >= 0) &&
+                 uv->stood == aiodebug_coarse();
+
+    return known ? uv->last : aiodebug_ticks();
 }
 
 AIODEBUG_INTERPOSE void aiort_instrument_poll(aiort_loop_t *loop, double timeout, int events)
@@ -155,21 +182,21 @@ AIODEBUG_INTERPOSE void aiort_instrument_poll(aiort_loop_t *loop, double timeout
         return;
     }
     if (events < 0) {
+        thread->polling = true;
         thread->poll_start = thread->last = aiodebug_ticks();
+        aiodebug_runtime_count();
         aiodebug_check_turn(loop);
         return;
     }
-    uint64_t now = aiodebug_ticks();
+    thread->polling = false;
+    uint64_t now = poll_ended(timeout);
     int64_t took = (int64_t)(now - thread->poll_start);
     if (__builtin_expect(took >= aiodebug_uv_notable_poll, 0) && aiodebug_aiort->debug(loop)) {
         aiodebug_check_poll(loop, timeout, took > 0 ? (uint64_t)took : 0, events);
         now = aiodebug_ticks();
     }
     aiodebug_runtime_thresholds();
-    thread->last = now;
-    if (timeout != 0) {
-        thread->exact = AIODEBUG_EXACT_STEPS;
-    }
+    aiodebug_runtime_read(now);
 }
 
 /* ---- Mistakes ---- */
@@ -217,8 +244,7 @@ AIODEBUG_INTERPOSE int aiort_instrument_set_debug(aiort_loop_t *loop, int enable
         aiodebug_thread.notable = aiodebug_thread.slow;
         aiodebug_thread.rests = 0;
         aiodebug_runtime_precision();
-        aiodebug_thread.last = aiodebug_ticks();
-        aiodebug_thread.exact = AIODEBUG_EXACT_STEPS;
+        aiodebug_runtime_read(aiodebug_ticks());
     }
     return on;
 }

@@ -56,14 +56,18 @@ static void call_was_long(const aiodebug_uv_call_t *call, uint64_t ticks)
     }
 }
 
-static void end_exactly(aiodebug_uv_thread_t *self, const aiodebug_uv_call_t *call)
+/* `alone`: the counter was read when the callback began, not some callbacks before. */
+static void end_exactly(aiodebug_uv_thread_t *self, const aiodebug_uv_call_t *call, bool alone)
 {
     uint64_t now = aiodebug_ticks();
     int64_t took = (int64_t)(now - call->start - (self->excused - call->excused));
 
+    if (aiodebug_uv_unread != 0 && !self->exact) {
+        self->exact = self->stood != aiodebug_coarse();
+    }
     aiodebug_uv_exactly(self, now);
     aiodebug_thread.last = now;
-    if (__builtin_expect(took >= aiodebug_uv_notable, 0)) {
+    if (__builtin_expect(took >= aiodebug_uv_notable && (alone || took >= aiodebug_uv_slow), 0)) {
         call_was_long(call, (uint64_t)took);
     }
 }
@@ -72,20 +76,24 @@ static void end_exactly(aiodebug_uv_thread_t *self, const aiodebug_uv_call_t *ca
  * Reading the counter is most of what a callback's timing costs. While the coarse clock stands
  * still there was nothing slow since it was read, and what begins then is taken to have begun when
  * it was read: by some callbacks too early, which all together have taken less than that clock's
- * step.
+ * step. In a turn that goes on when that clock has moved, it is of interest which callbacks are
+ * dear: the further ones are timed one by one.
  */
-void aiodebug_uv_call_end(aiodebug_uv_thread_t *self)
+static void end_call(aiodebug_uv_thread_t *self, bool exactly)
 {
-    if (__builtin_expect(self->run != NULL, 1)) {
-        self->callbacks += !(self->now.call.flags & AIODEBUG_UV_INTERNAL);
-    }
-    if (self->unread != 0 && self->now.call.start == self->last &&
+    self->callbacks += !(self->now.call.flags & AIODEBUG_UV_INTERNAL);
+    if (!exactly && self->unread != 0 && self->now.call.start == self->last &&
         aiodebug_coarse() == self->stood) {
         self->unread--;
     } else {
-        end_exactly(self, &self->now.call);
+        end_exactly(self, &self->now.call, self->unread == aiodebug_uv_unread || self->exact);
     }
     self->now.call.cb = NULL;
+}
+
+void aiodebug_uv_call_end(aiodebug_uv_thread_t *self)
+{
+    end_call(self, false);
 }
 
 uint64_t aiodebug_uv_alone_starts(void)
@@ -105,7 +113,7 @@ void aiodebug_uv_alone_ended(uint64_t start, uint64_t excused, const void *objec
                                .flags = (uint8_t)(what >> 40),
                                .slot = (uint8_t)(what >> 48)};
     aiodebug_uv_self.now.back = back;
-    end_exactly(&aiodebug_uv_self, &call);
+    end_exactly(&aiodebug_uv_self, &call, true);
 }
 
 /* A poll begins, or the run ends: was the turn long? */
@@ -128,6 +136,10 @@ static void begin_turn(aiodebug_uv_thread_t *self, aiodebug_uv_run_t *run)
     run->excused = self->excused;
     self->callbacks = 0;
     run->dearest[0].took = 0;
+    if (self->exact) {
+        self->exact = false;
+        aiodebug_uv_exactly(self, self->last);
+    }
     if (run->internal) {
         aiodebug_runtime_turn(self->last);
     }
@@ -219,7 +231,11 @@ AIODEBUG_INTERPOSE int uv_run(uv_loop_t *uv, uv_run_mode mode)
         }
         run = aiodebug_uv_run_begin(loop, frame, __builtin_return_address(0));
     }
-    aiodebug_uv_exactly_now(self);
+    if (FROM_RUNTIME() && aiodebug_thread.polling) {
+        aiodebug_uv_exactly(self, aiodebug_thread.last); /* it was read right before */
+    } else {
+        aiodebug_uv_exactly_now(self);
+    }
     if (!run) {
         return REAL(uv_run)(uv, mode);
     }
@@ -234,10 +250,9 @@ AIODEBUG_INTERPOSE int uv_run(uv_loop_t *uv, uv_run_mode mode)
 void aiodebug_uv_poll_begins(aiodebug_uv_run_t *run, int timeout)
 {
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
-    if (timeout != 0) {
-        self->unread = 0;
+    if (self->now.call.cb) {
+        end_call(self, timeout != 0);
     }
-    aiodebug_uv_call_ended(self);
     end_turn(self, run);
 }
 

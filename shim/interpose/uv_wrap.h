@@ -113,7 +113,7 @@ static inline void aiodebug_uv_call_ended(aiodebug_uv_thread_t *self)
 static inline void aiodebug_uv_exactly(aiodebug_uv_thread_t *self, uint64_t now)
 {
     self->last = now;
-    self->unread = aiodebug_uv_unread;
+    self->unread = self->exact ? 0 : aiodebug_uv_unread;
     if (self->unread) {
         self->stood = aiodebug_coarse();
     }

@@ -18,8 +18,8 @@
 const aiort_instrument_api_t *aiodebug_aiort;
 _Thread_local aiodebug_thread_t aiodebug_thread;
 
-/* While a task runs, the stack of the loop itself is idle from where it was left, and there is more of
- * it. A page less, for what the saved stack pointer may not say. */
+/* While a task runs, the stack of the loop itself is idle from where it was left, and there is more
+ * of it. A page less, for what the saved stack pointer may not say. */
 static void *idle_stack(void)
 {
     enum { LESS = 4096 };
@@ -88,45 +88,61 @@ void aiodebug_runtime_precision(void)
         ticks = aiodebug_coarse_ticks();
         atomic_store_explicit(&resolution, ticks, memory_order_relaxed);
     }
-    aiodebug_thread.stands = ticks;
-    aiodebug_thread.coarse = aiodebug_thread.slow >= (int64_t)(16 * ticks);
+    aiodebug_thread.coarse =
+        aiodebug_uv_unread > 0 && aiodebug_thread.slow >= (int64_t)(16 * ticks);
 }
 
-uint64_t aiodebug_runtime_step_began(uint64_t now)
+void aiodebug_runtime_count(void)
 {
     aiodebug_thread_t *thread = &aiodebug_thread;
-    uint64_t began = thread->last;
 
-    if (thread->exact == 0) {
-        thread->exact = AIODEBUG_EXACT_STEPS;
-        return (int64_t)(thread->stood_until - began) > 0 ? thread->stood_until : began;
+    if (thread->pace && thread->pace->time) {
+        thread->left = thread->pace->left;
     }
-    if (--thread->exact == 0) {
-        if (thread->coarse) {
-            thread->stood = aiodebug_coarse();
-            thread->stood_until = now + thread->stands;
-        } else {
-            thread->exact = AIODEBUG_EXACT_STEPS;
-        }
+    thread->steps += thread->spared - thread->left;
+    thread->spared = thread->left;
+}
+
+void aiodebug_runtime_read(uint64_t now)
+{
+    aiodebug_thread_t *thread = &aiodebug_thread;
+
+    aiodebug_runtime_count();
+    thread->last = now;
+    thread->spared = thread->left = thread->coarse && !thread->exact ? AIODEBUG_UNREAD : 0;
+    if (thread->left > 0) {
+        thread->stood = aiodebug_coarse();
     }
-    return began;
+    if (thread->pace) {
+        thread->pace->time = thread->left > 0 ? aiodebug_coarse_time : NULL;
+        thread->pace->stood = thread->stood;
+        thread->pace->left = thread->left;
+    }
 }
 
 void aiodebug_runtime_turn(uint64_t now)
 {
     aiodebug_thread.turn_start = now;
     aiodebug_thread.excused = 0;
+    aiodebug_runtime_count();
     aiodebug_thread.steps = 0;
+    aiodebug_thread.fresh = true;
+    aiodebug_thread.exact = false;
 }
 
 void aiodebug_runtime_running(aiort_loop_t *loop)
 {
+    if (aiodebug_thread.pace) {
+        aiodebug_thread.pace->time = NULL;
+    }
     aiodebug_thread.loop = loop;
+    aiodebug_thread.pace = loop && aiodebug_aiort->version >= 3 ? aiodebug_aiort->pace(loop) : NULL;
+    aiodebug_thread.spared = aiodebug_thread.left = 0;
     aiodebug_thread.rests = 0;
-    aiodebug_thread.exact = AIODEBUG_EXACT_STEPS;
     aiodebug_runtime_thresholds();
-    aiodebug_thread.last = aiodebug_ticks();
-    aiodebug_runtime_turn(aiodebug_thread.last);
+    uint64_t now = aiodebug_ticks();
+    aiodebug_runtime_turn(now);
+    aiodebug_runtime_read(now);
 }
 
 /* ---- All loops ---- */

@@ -6,11 +6,11 @@
  * The clock: one read at the end of a step; the end of one is the start of the next. What the shim
  * itself takes to report a slow step is left out of the next one.
  *
- * A loop that makes more than AIODEBUG_EXACT_STEPS steps while the coarse clock stands still (some
- * milliseconds) has its further ones timed by that clock: as long as it has not moved, none was slow,
- * whenever it began. Of the one at whose end it has moved, the time is reckoned from the latest moment
- * at which it can have begun; so what is called slow was. Thresholds of less than sixteen times that
- * while are not left to it.
+ * Reading it is most of what a step's timing costs. While the coarse clock stands still, some
+ * milliseconds, nothing was slow since it was read; so it is read once in AIODEBUG_UNREAD + 1 steps,
+ * or when that clock has moved, and a step is taken to have begun when it was
+ * read: by some steps too early, which all together have taken less than that clock's step. In a
+ * turn that goes on when that clock has moved, the further steps are timed one by one.
  */
 #ifndef AIODEBUG_TRACK_RUNTIME_H
 #define AIODEBUG_TRACK_RUNTIME_H
@@ -37,11 +37,14 @@ typedef struct {
     uint64_t turn_start;  /* ticks at the end of the last poll */
     uint64_t excused;     /* ticks of the turn that were reported already, or were the shim's own */
     uint32_t steps;       /* callbacks and steps of the turn */
-    uint32_t exact;       /* steps still to be timed one by one, then the coarse clock is looked at */
-    bool coarse;          /* it may be */
-    uint64_t stands;      /* how long it stands still, in ticks */
-    uint64_t stood;       /* the coarse clock when they were used up */
-    uint64_t stood_until; /* ticks: by then it has moved */
+    bool coarse;          /* the coarse clock may be looked at instead, */
+    bool exact;           /* but not in what is left of this turn */
+    bool polling;         /* poll_start was just now, or the selector waits */
+    bool fresh;           /* nothing is known of this turn's dearest steps */
+    uint32_t spared;      /* so many ends may go by unseen from the last count on, */
+    uint32_t left;        /* and so many still */
+    uint64_t stood;       /* the coarse clock when the other one was read */
+    aiort_instrument_pace_t *pace; /* the loop's, which has `left` while it has a time; or NULL */
     bool building;        /* a record is being built: reprs keep references (report/record.h) */
 } aiodebug_thread_t;
 
@@ -56,10 +59,12 @@ void aiodebug_runtime_precision(void);
 double aiodebug_runtime_slow_seconds(const aiort_loop_t *loop);
 int64_t aiodebug_runtime_slow_ticks(const aiort_loop_t *loop);
 
-enum { AIODEBUG_EXACT_STEPS = 1024 };
+enum { AIODEBUG_UNREAD = 255 };
 
-/* What the end of a step is compared with: the time it began, at the latest. */
-uint64_t aiodebug_runtime_step_began(uint64_t now);
+/* The clock was read. */
+void aiodebug_runtime_read(uint64_t now);
+/* Adds the steps that went by unseen. */
+void aiodebug_runtime_count(void);
 
 /* A poll has ended: a turn begins. */
 void aiodebug_runtime_turn(uint64_t now);

@@ -633,7 +633,7 @@ void aiodebug_uv_runtime_at(const void *address)
     aiodebug_uv_runtime_code = aiodebug_uv_code_at(address);
 }
 
-enum { UNREAD = 15 }; /* of sixteen callbacks */
+enum { UNREAD = 63 }; /* of 64 callbacks */
 
 static int64_t ticks(double seconds)
 {

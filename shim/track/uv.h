@@ -222,6 +222,7 @@ struct aiodebug_uv_thread {
     uint64_t stood; /* the coarse clock, then */
     uint64_t excused;   /* ticks that were reported already, or were the shim's own; only grows */
     uint32_t unread;    /* so many callbacks more may end without the counter being read */
+    bool exact; /* the coarse clock has moved in this turn: none may */
     uint32_t callbacks; /* of the turn */
     uint32_t unused, unused_count; /* records ready for use */
     aiodebug_uv_callback_t now;
