@@ -144,8 +144,8 @@ static __attribute__((noinline)) void step_ends(aiort_loop_t *loop, void *ended)
         thread->exact = thread->stood != aiodebug_coarse();
     }
     aiodebug_runtime_read(now);
-    if (__builtin_expect(took >= thread->notable && (alone || took >= thread->slow) && at_work(),
-                         0)) {
+    if (__builtin_expect(took >= thread->notable && at_work(), 0) &&
+        (alone || took >= aiodebug_uv_sure || took >= thread->slow)) {
         long_step(loop, ended, took);
     }
 }

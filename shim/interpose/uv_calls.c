@@ -67,7 +67,8 @@ static void end_exactly(aiodebug_uv_thread_t *self, const aiodebug_uv_call_t *ca
     }
     aiodebug_uv_exactly(self, now);
     aiodebug_thread.last = now;
-    if (__builtin_expect(took >= aiodebug_uv_notable && (alone || took >= aiodebug_uv_slow), 0)) {
+    if (__builtin_expect(took >= aiodebug_uv_notable, 0) &&
+        (alone || took >= aiodebug_uv_sure || took >= aiodebug_uv_slow)) {
         call_was_long(call, (uint64_t)took);
     }
 }

@@ -305,6 +305,9 @@ extern int64_t aiodebug_uv_slow, aiodebug_uv_slow_turn, aiodebug_uv_notable;
 /* How many callbacks may end, one after the other, with the coarse clock alone being looked at; 0:
  * the thresholds are too small for it. */
 extern uint32_t aiodebug_uv_unread;
+/* Ticks that a callback has taken for the most part itself, whenever since the counter was read it
+ * began. */
+extern int64_t aiodebug_uv_sure;
 /* Ticks from which a poll may be worth a record. */
 extern int64_t aiodebug_uv_notable_poll;
 
