@@ -61,7 +61,7 @@ void aiodebug_check_uv_turn(const aiodebug_uv_run_t *run, uint64_t ticks)
     aiodebug_record_message(r, "Loop iteration took %.3f seconds in %u callbacks", seconds,
                             run->callbacks);
     aiodebug_record_seconds(r, seconds, aiodebug_config.slow_iteration);
-    for (int i = 0; i < AIODEBUG_UV_DEAREST && run->dearest[i].took; i++) {
+    for (int i = 0; i < run->dears; i++) {
         const aiodebug_uv_dear_t *dear = &run->dearest[i];
         aiodebug_uv_subject_t subject = {dear->object, dear->cb,    dear->created,
                                          dear->type,   dear->flags, dear->slot};
@@ -74,7 +74,7 @@ void aiodebug_check_uv_turn(const aiodebug_uv_run_t *run, uint64_t ticks)
     aiodebug_uv_loop_repr(run->loop, repr, sizeof repr);
     aiodebug_check_add_loop(r, repr, 0);
     aiodebug_record_object(r, "uv_loop_t", 0, run->loop->uv, "%s", repr);
-    aiodebug_record_key(r, (uintptr_t)run->dearest[0].cb);
+    aiodebug_record_key(r, run->dears > 0 ? (uintptr_t)run->dearest[0].cb : 0);
     aiodebug_record_submit(r);
 }
 

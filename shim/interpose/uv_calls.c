@@ -7,22 +7,21 @@
 
 #include "uv_wrap.h"
 
-/* The three dearest of the turn, the dearest first; the first with took == 0 ends the list. */
+/* The three dearest of the turn, the dearest first. */
 static void remember(aiodebug_uv_run_t *run, const aiodebug_uv_call_t *call, uint64_t ticks)
 {
-    int at = AIODEBUG_UV_DEAREST;
-    int used = 0;
-    while (used < AIODEBUG_UV_DEAREST && run->dearest[used].took) {
-        used++;
-    }
-    while (at > 0 && (at > used || run->dearest[at - 1].took < ticks)) {
+    int at = run->dears;
+    while (at > 0 && run->dearest[at - 1].took < ticks) {
         at--;
     }
     if (at == AIODEBUG_UV_DEAREST) {
         return;
     }
+    if (run->dears < AIODEBUG_UV_DEAREST) {
+        run->dears++;
+    }
     memmove(&run->dearest[at + 1], &run->dearest[at],
-            (size_t)(AIODEBUG_UV_DEAREST - 1 - at) * sizeof run->dearest[0]);
+            (size_t)(run->dears - 1 - at) * sizeof run->dearest[0]);
     run->dearest[at] = (aiodebug_uv_dear_t){.took = ticks,
                                             .object = call->object,
                                             .cb = call->cb,
@@ -30,9 +29,6 @@ static void remember(aiodebug_uv_run_t *run, const aiodebug_uv_call_t *call, uin
                                             .type = call->type,
                                             .flags = call->flags,
                                             .slot = call->slot};
-    if (used < AIODEBUG_UV_DEAREST - 1) {
-        run->dearest[used + 1].took = 0;
-    }
 }
 
 /* A callback ended that is slow, or one of the turn's dearest. What was reported, with the time of
@@ -136,7 +132,7 @@ static void begin_turn(aiodebug_uv_thread_t *self, aiodebug_uv_run_t *run)
     run->turn_start = self->last;
     run->excused = self->excused;
     self->callbacks = 0;
-    run->dearest[0].took = 0;
+    run->dears = 0;
     if (self->exact) {
         self->exact = false;
         aiodebug_uv_exactly(self, self->last);
@@ -252,7 +248,7 @@ void aiodebug_uv_poll_begins(aiodebug_uv_run_t *run, int timeout)
 {
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
     if (self->now.call.cb) {
-        end_call(self, timeout != 0);
+        end_call(self, timeout != 0 && !run->internal);
     }
     end_turn(self, run);
 }

@@ -466,12 +466,19 @@ void aiodebug_uv_run_end(aiodebug_uv_run_t *run)
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
     aiodebug_uv_loop_t *loop = run->loop;
     if (loop->owner == self) {
-        loop->owner_tid = run->owner_tid_before;
-        loop->frame = run->frame_before;
-        loop->caller = run->caller_before;
+        if (run->owner_before) {
+            loop->owner_tid = run->owner_tid_before;
+            loop->frame = run->frame_before;
+            loop->caller = run->caller_before;
+        }
         atomic_store_explicit(&loop->owner, run->owner_before, memory_order_release);
     }
-    self->now = run->outer;
+    if (run->in_callback) {
+        self->now = run->outer;
+    } else {
+        self->now.call.cb = NULL;
+        self->now.back = NULL;
+    }
     self->callbacks = run->callbacks_before;
     self->run = run > self->runs ? run - 1 : NULL;
 }
@@ -517,17 +524,22 @@ aiodebug_uv_run_t *aiodebug_uv_run_begin(aiodebug_uv_loop_t *loop, uintptr_t fra
     }
     run->frame = frame;
     run->loop = loop;
-    run->outer = self->now;
-    self->now.call.cb = NULL;
-    run->owner_before = loop->owner;
-    run->owner_tid_before = loop->owner_tid;
-    run->frame_before = loop->frame;
-    run->caller_before = loop->caller;
     run->caller = caller;
+    run->in_callback = self->now.call.cb || self->now.back;
+    if (run->in_callback) {
+        run->outer = self->now;
+        self->now.call.cb = NULL;
+    }
+    run->owner_before = loop->owner;
+    if (run->owner_before) {
+        run->owner_tid_before = loop->owner_tid;
+        run->frame_before = loop->frame;
+        run->caller_before = loop->caller;
+    }
     run->callbacks_before = self->callbacks;
     self->callbacks = 0;
     run->excused = self->excused;
-    run->dearest[0].took = 0;
+    run->dears = 0;
     loop->owner_tid = gettid_cached();
     loop->frame = frame;
     loop->caller = caller;

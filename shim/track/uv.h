@@ -195,22 +195,26 @@ typedef struct {
     uint8_t type, flags, slot;
 } aiodebug_uv_dear_t;
 
-/* A uv_run() that runs. Not on a stack: longjmp() may leave it behind, to be used once more. */
+/* A uv_run() that runs. Not on a stack: longjmp() may leave it behind, to be used once more. What
+ * each of them needs comes first; the rest is for one inside of another. */
 typedef struct aiodebug_uv_run {
-    uintptr_t frame; /* of the wrapper */
+    _Alignas(64) uintptr_t frame; /* of the wrapper */
+    const void *caller;           /* return address */
     aiodebug_uv_loop_t *loop;
-    aiodebug_uv_thread_t *owner_before;
+    aiodebug_uv_thread_t *owner_before; /* of the loop */
+    uint64_t turn_start;                /* ticks; the turn: between two polls */
+    uint64_t excused;                   /* the thread's at the turn's start */
+    uint32_t callbacks;                 /* of a turn that is reported */
+    uint32_t callbacks_before;          /* of the turn around this run */
+    uint8_t dears;                      /* of the turn */
+    bool internal;                      /* libaiort runs it */
+    bool in_callback;                   /* `outer` says in which */
+
+    aiodebug_uv_callback_t outer;
     pid_t owner_tid_before;
     uintptr_t frame_before;
     const void *caller_before;
-    const void *caller;                              /* return address */
-    aiodebug_uv_callback_t outer;                    /* what called uv_run() */
-    uint64_t turn_start;                             /* ticks; the turn: between two polls */
-    uint64_t excused;                                /* the thread's at the turn's start */
-    uint32_t callbacks;                              /* of a turn that is reported */
-    uint32_t callbacks_before;                       /* of the turn around this run */
-    bool internal;                                   /* libaiort runs it */
-    aiodebug_uv_dear_t dearest[AIODEBUG_UV_DEAREST]; /* of the turn, the dearest first */
+    aiodebug_uv_dear_t dearest[AIODEBUG_UV_DEAREST]; /* the dearest first */
 } aiodebug_uv_run_t;
 
 enum { AIODEBUG_UV_RUNS = 16 }; /* one in another; more are not watched */
