@@ -142,6 +142,9 @@ static __attribute__((noinline)) void step_ends(aiort_loop_t *loop, void *ended)
     bool alone = !thread->coarse || thread->exact || thread->left == AIODEBUG_UNREAD;
     if (thread->coarse && !thread->exact) {
         thread->exact = thread->stood != aiodebug_coarse();
+        if (__builtin_expect(!thread->exact && took >= aiodebug_uv_sure, 0)) {
+            aiodebug_coarse_doubt();
+        }
     }
     aiodebug_runtime_read(now);
     if (__builtin_expect(took >= thread->notable && at_work(), 0) &&

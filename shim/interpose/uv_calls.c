@@ -60,6 +60,9 @@ static void end_exactly(aiodebug_uv_thread_t *self, const aiodebug_uv_call_t *ca
 
     if (aiodebug_uv_unread != 0 && !self->exact) {
         self->exact = self->stood != aiodebug_coarse();
+        if (__builtin_expect(!self->exact && took >= aiodebug_uv_sure, 0)) {
+            aiodebug_coarse_doubt();
+        }
     }
     aiodebug_uv_exactly(self, now);
     aiodebug_thread.last = now;

@@ -149,6 +149,26 @@ uint64_t aiodebug_coarse_asked(void)
     return now;
 }
 
+void aiodebug_coarse_doubt(void)
+{
+    if (aiodebug_coarse_time) {
+        learning.over = true;
+        atomic_store_explicit(&aiodebug_coarse_time, NULL, memory_order_relaxed);
+    }
+}
+
+void aiodebug_coarse_after_fork_child(void)
+{
+    bool known = aiodebug_coarse_time != NULL;
+    atomic_store_explicit(&aiodebug_coarse_time, NULL, memory_order_relaxed);
+    atomic_flag_clear(&learning.busy);
+    if (known || !learning.over) {
+        learning.over = false;
+        learning.time = NULL;
+        learning.questions = 0;
+    }
+}
+
 uint64_t aiodebug_coarse_ticks(void)
 {
     struct timespec step = {0, 10000000};

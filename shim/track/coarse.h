@@ -38,6 +38,11 @@ static inline uint64_t aiodebug_coarse(void)
                                              : aiodebug_coarse_asked();
 }
 
+/* It has stood still for longer than it ever does: it is read no more where it was found. */
+void aiodebug_coarse_doubt(void);
+/* A child may live in another time namespace, and begins anew. Async-signal-safe. */
+void aiodebug_coarse_after_fork_child(void);
+
 /* How long it stands still, in ticks. */
 uint64_t aiodebug_coarse_ticks(void);
 

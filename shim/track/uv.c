@@ -678,6 +678,7 @@ void aiodebug_uv_start(void)
     aiodebug_uv_sure = (int64_t)(4 * stands);
     have_thread_key = pthread_key_create(&thread_key, thread_ends) == 0;
     aiodebug_at_fork_child(aiodebug_uv_after_fork_child);
+    aiodebug_at_fork_child(aiodebug_coarse_after_fork_child);
 }
 
 /* Only this thread lives on. What it has open stays open; its loop, when it is inside uv_run(),

@@ -84,10 +84,23 @@ int main(void)
     int status = -1;
     waitpid(pid, &status, 0);
     check(status == 0, "in a forked child as well", "status %d", status);
+    pid = fork();
+    if (pid == 0) {
+        aiodebug_coarse_after_fork_child();
+        bool anew = !aiodebug_coarse_time;
+        learns(NULL);
+        compared_t c = compare(100 * 1000 * 1000);
+        _exit(anew && c.moved > 3 && c.missed == 0 ? 0 : 1);
+    }
+    waitpid(pid, &status, 0);
+    check(status == 0, "which may learn it anew", "status %d", status);
     uint64_t begin = aiodebug_monotonic_ns();
     for (int i = 0; i < 1000000; i++) {
         aiodebug_coarse();
     }
     printf("# figures: coarse clock: %.1f ns\n", (double)(aiodebug_monotonic_ns() - begin) / 1e6);
+    aiodebug_coarse_doubt();
+    same("doubted, it moves with the kernel's", "and stands with it");
+    check(!aiodebug_coarse_time, "and is not read any more", "it is");
     return check_failures != 0;
 }
