@@ -105,6 +105,14 @@ void aiort_instrument_invalid_state(aiort_future_t *future, const char *function
     first_completion = api->completed_site(future);
 }
 
+static int steps_told;
+
+void aiort_instrument_step(aiort_loop_t *loop, void *ended)
+{
+    (void)loop, (void)ended;
+    steps_told++;
+}
+
 static aiort_loop_t *new_debug_loop(void)
 {
     aiort_loop_t *loop = new_loop();
@@ -113,12 +121,60 @@ static aiort_loop_t *new_debug_loop(void)
     return loop;
 }
 
+static int ten_steps(void *arg, void **result)
+{
+    (void)arg, (void)result;
+    for (int i = 0; i < 10; i++) {
+        int err = aiort_sleep(0);
+        assert_int_equal(err, 0);
+    }
+    return 0;
+}
+
+/* How many ends of a task's eleven steps, and of no other, are told. */
+static int told_of_ten_steps(aiort_loop_t *loop)
+{
+    steps_told = 0;
+    assert_int_equal(aiort_loop_run_until_complete(loop, AIORT_CORO(ten_steps, NULL), NULL), 0);
+    return steps_told;
+}
+
+/* A tool may say which ends of steps it need not hear of. */
+TEST(pace)
+{
+    static volatile uint64_t time[2] = {3, 500};
+    aiort_loop_t *loop = new_loop();
+    aiort_instrument_pace_t *pace = api->pace(loop);
+    int all = told_of_ten_steps(loop);
+
+    assert_true(all >= 11);
+    assert_null((const void *)pace->time);
+    pace->time = time;
+    pace->stood = (UINT64_C(3) << 30) + 500;
+    pace->left = 1000;
+    assert_int_equal(told_of_ten_steps(loop), 0);
+    assert_int_equal(pace->left, 1000 - all);
+    pace->left = 4;
+    assert_int_equal(told_of_ten_steps(loop), all - 4);
+    assert_int_equal(pace->left, 0);
+    pace->left = 1000;
+    time[1]++;
+    assert_int_equal(told_of_ten_steps(loop), all);
+    assert_int_equal(pace->left, 1000);
+    time[0]--, time[1]--;
+    assert_int_equal(told_of_ten_steps(loop), all);
+    pace->time = NULL;
+    pace->stood = (UINT64_C(2) << 30) + 500;
+    assert_int_equal(told_of_ten_steps(loop), all);
+    drop_loop(loop);
+}
+
 TEST(set_debug)
 {
     aiort_loop_t *loop = new_loop();
 
     assert_non_null(api);
-    assert_int_equal(api->version, 2);
+    assert_int_equal(api->version, 3);
     assert_false(aiort_loop_get_debug(loop));
     aiort_loop_set_debug(loop, 1);
     assert_true(aiort_loop_get_debug(loop));
