@@ -71,28 +71,34 @@ static void *libuv_by_name(void)
     return library;
 }
 
+typedef struct {
+    aiodebug_uv_function_t functions[AIODEBUG_REAL_COUNT];
+    aiodebug_uv_code_t code, own_code;
+    bool is_known;
+} library_t;
+
 /* Finds libuv's code and ours. A libuv that is part of a larger library lies there in one piece:
  * from the first of its functions to the last. */
-static void find_code(void)
+static void find_code(library_t *found)
 {
-    const void *run = (const void *)(uintptr_t)aiodebug_uv_real[AIODEBUG_REAL_uv_run];
+    const void *run = (const void *)(uintptr_t)found->functions[AIODEBUG_REAL_uv_run];
     uintptr_t low = UINTPTR_MAX, high = 0;
     Dl_info info;
     if (!dladdr(run, &info)) {
         return;
     }
-    aiodebug_uv_code = aiodebug_uv_code_at(run);
+    found->code = aiodebug_uv_code_at(run);
     if (!named_libuv(info.dli_fname)) {
         for (int i = 0; i < AIODEBUG_REAL_COUNT; i++) {
-            uintptr_t at = (uintptr_t)aiodebug_uv_real[i];
-            if (at - aiodebug_uv_code.low < aiodebug_uv_code.size) {
+            uintptr_t at = (uintptr_t)found->functions[i];
+            if (at - found->code.low < found->code.size) {
                 low = at < low ? at : low;
                 high = at > high ? at : high;
             }
         }
-        aiodebug_uv_code = (aiodebug_uv_code_t){low, high - low + LAST_FUNCTION};
+        found->code = (aiodebug_uv_code_t){low, high - low + LAST_FUNCTION};
     }
-    aiodebug_uv_own_code = aiodebug_uv_code_at((const void *)(uintptr_t)find_code);
+    found->own_code = aiodebug_uv_code_at((const void *)(uintptr_t)find_code);
 }
 
 /* 1.44 to 1.51. */
@@ -105,23 +111,38 @@ static bool is_known(void *library)
     return minor >= FIRST && minor <= LAST && !aiodebug_on_valgrind;
 }
 
+/* Threads that come here at the same time find the same; one of them writes it down, and nobody
+ * waits for it. The functions come last: who has one has the code. */
+static void publish(const library_t *found)
+{
+    static atomic_flag begun = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set(&begun)) {
+        return;
+    }
+    aiodebug_uv_code = found->code;
+    aiodebug_uv_own_code = found->own_code;
+    aiodebug_uv_is_known = found->is_known;
+    for (int i = 0; i < AIODEBUG_REAL_COUNT; i++) {
+        __atomic_store_n(&aiodebug_uv_real[i], found->functions[i], __ATOMIC_RELEASE);
+    }
+}
+
 /* Not kept while there is no library: it may come later. */
 aiodebug_uv_function_t aiodebug_uv_find_real(int index)
 {
     int saved = errno;
     void *library = dlsym(RTLD_NEXT, "uv_run") ? RTLD_NEXT : libuv_by_name();
+    library_t found = {.is_known = library && is_known(library)};
     for (int i = 0; library && i < AIODEBUG_REAL_COUNT; i++) {
-        aiodebug_uv_function_t function = NULL;
-        *(void **)&function = dlsym(library, names[i]);
-        if (!function) {
-            function = (aiodebug_uv_function_t)missing;
+        *(void **)&found.functions[i] = dlsym(library, names[i]);
+        if (!found.functions[i]) {
+            found.functions[i] = (aiodebug_uv_function_t)missing;
         }
-        __atomic_store_n(&aiodebug_uv_real[i], function, __ATOMIC_RELEASE);
     }
     if (library) {
-        aiodebug_uv_is_known = is_known(library);
-        find_code();
+        find_code(&found);
+        publish(&found);
     }
     errno = saved;
-    return library ? aiodebug_uv_real[index] : (aiodebug_uv_function_t)missing;
+    return library ? found.functions[index] : (aiodebug_uv_function_t)missing;
 }

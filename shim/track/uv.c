@@ -556,9 +556,15 @@ enum {
     FOUND_NS = 100 * 1000 * 1000 /* so long the stack is not looked at again */
 };
 
-/* Whether the thread's stack has a part where this frame was and none that returns to its caller:
- * the return address may still lie there, in what a newer frame leaves unused. What cannot be
- * walked so far has not left. */
+/* The stack pointer is above the frame, in what may be the same stack. */
+static bool above(uintptr_t sp, uintptr_t frame)
+{
+    return sp > frame && sp - frame < STACK;
+}
+
+/* Whether the thread's stack does not go down to this frame, or has a part there that does not
+ * return to its caller: the return address may still lie there, in what a newer frame leaves unused.
+ * What cannot be walked so far has not left. */
 static bool walks_past(pid_t tid, uintptr_t frame, const void *caller)
 {
     void *pcs[WALKED];
@@ -569,7 +575,7 @@ static bool walks_past(pid_t tid, uintptr_t frame, const void *caller)
             return false;
         }
     }
-    return n > 0 && look.sp <= frame && look.reached > frame;
+    return n > 0 && (above(look.sp, frame) || (look.sp <= frame && look.reached > frame));
 }
 
 /* The owner sleeps, and its stack pointer is above the frame, in what may be the same stack; or the
@@ -591,7 +597,7 @@ bool aiodebug_uv_loop_left(aiodebug_uv_loop_t *loop)
         uint64_t now = aiodebug_monotonic_ns();
         aiodebug_thread_look(tid, &look);
         left = look.state == AIODEBUG_THREAD_ASLEEP &&
-               ((look.sp > frame && look.sp - frame < STACK) || !stands(frame, caller));
+               (above(look.sp, frame) || !stands(frame, caller));
         if (!left && now - loop->found > FOUND_NS) {
             left = walks_past(tid, frame, caller);
             loop->found = left ? 0 : now;
