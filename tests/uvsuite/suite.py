@@ -48,7 +48,7 @@ MODES = {
 }
 TEXT_RECORD = re.compile(
     r"^\d{4}-\d\d-\d\dT[\d:.]+Z (?P<program>.*)\[\d+\] (?P<level>[A-Z]+):aiodebug:(?P<message>.*) \[(?P<check>[a-z-]+)\]$")
-REPEATED = re.compile(r" \.\.\. repeated (\d+) more times? \(")
+REPEATED = re.compile(r" \.\.\. repeated (\d+) more times?[ ,]")
 
 Outcome = collections.namedtuple("Outcome", "status output")
 Record = collections.namedtuple("Record", "check level message times detail")
