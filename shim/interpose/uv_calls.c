@@ -59,8 +59,10 @@ static void end_exactly(aiodebug_uv_thread_t *self, const aiodebug_uv_call_t *ca
     int64_t took = (int64_t)(now - call->start - (self->excused - call->excused));
 
     if (aiodebug_uv_unread != 0 && !self->exact) {
-        self->exact = self->stood != aiodebug_coarse();
-        if (__builtin_expect(!self->exact && took >= aiodebug_uv_sure, 0)) {
+        if (self->run && (int64_t)(now - self->run->turn_start) >= aiodebug_uv_long_turn) {
+            self->exact = true;
+        } else if (__builtin_expect(took >= aiodebug_uv_sure, 0) &&
+                   self->stood == aiodebug_coarse()) {
             aiodebug_coarse_doubt();
         }
     }
@@ -76,8 +78,8 @@ static void end_exactly(aiodebug_uv_thread_t *self, const aiodebug_uv_call_t *ca
  * Reading the counter is most of what a callback's timing costs. While the coarse clock stands
  * still there was nothing slow since it was read, and what begins then is taken to have begun when
  * it was read: by some callbacks too early, which all together have taken less than that clock's
- * step. In a turn that goes on when that clock has moved, it is of interest which callbacks are
- * dear: the further ones are timed one by one.
+ * step. In a turn that takes long it becomes of interest which callbacks are dear: the further ones
+ * are timed one by one.
  */
 static void end_call(aiodebug_uv_thread_t *self, bool exactly)
 {

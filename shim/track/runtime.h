@@ -10,7 +10,7 @@
  * milliseconds, nothing was slow since it was read; so it is read once in AIODEBUG_UNREAD + 1 steps,
  * or when that clock has moved, and a step is taken to have begun when it was
  * read: by some steps too early, which all together have taken less than that clock's step. In a
- * turn that goes on when that clock has moved, the further steps are timed one by one.
+ * turn that takes long the further steps are timed one by one.
  */
 #ifndef AIODEBUG_TRACK_RUNTIME_H
 #define AIODEBUG_TRACK_RUNTIME_H

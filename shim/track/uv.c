@@ -25,7 +25,7 @@
 _Thread_local aiodebug_uv_thread_t aiodebug_uv_self __attribute__((aligned(64)));
 
 int64_t aiodebug_uv_slow = INT64_MAX, aiodebug_uv_slow_turn = INT64_MAX;
-int64_t aiodebug_uv_sure = INT64_MAX;
+int64_t aiodebug_uv_sure = INT64_MAX, aiodebug_uv_long_turn = INT64_MAX;
 int64_t aiodebug_uv_notable = INT64_MAX, aiodebug_uv_notable_poll = INT64_MAX;
 uint32_t aiodebug_uv_unread;
 aiodebug_uv_code_t aiodebug_uv_code, aiodebug_uv_own_code, aiodebug_uv_runtime_code;
@@ -682,6 +682,9 @@ void aiodebug_uv_start(void)
         aiodebug_uv_slow < (int64_t)(16 * stands) || aiodebug_uv_slow_turn < (int64_t)(16 * stands);
     aiodebug_uv_unread = fine ? 0 : UNREAD;
     aiodebug_uv_sure = (int64_t)(4 * stands);
+    if (aiodebug_uv_slow_turn != INT64_MAX) {
+        aiodebug_uv_long_turn = aiodebug_uv_slow_turn / 8;
+    }
     have_thread_key = pthread_key_create(&thread_key, thread_ends) == 0;
     aiodebug_at_fork_child(aiodebug_uv_after_fork_child);
     aiodebug_at_fork_child(aiodebug_coarse_after_fork_child);

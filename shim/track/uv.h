@@ -226,7 +226,7 @@ struct aiodebug_uv_thread {
     uint64_t stood; /* the coarse clock, then */
     uint64_t excused;   /* ticks that were reported already, or were the shim's own; only grows */
     uint32_t unread;    /* so many callbacks more may end without the counter being read */
-    bool exact; /* the coarse clock has moved in this turn: none may */
+    bool exact; /* this turn takes long: none may */
     uint32_t callbacks; /* of the turn */
     uint32_t unused, unused_count; /* records ready for use */
     aiodebug_uv_callback_t now;
@@ -309,6 +309,8 @@ extern int64_t aiodebug_uv_slow, aiodebug_uv_slow_turn, aiodebug_uv_notable;
 /* How many callbacks may end, one after the other, with the coarse clock alone being looked at; 0:
  * the thresholds are too small for it. */
 extern uint32_t aiodebug_uv_unread;
+/* Ticks after which a turn may become slow: what it does further is timed exactly. */
+extern int64_t aiodebug_uv_long_turn;
 /* Ticks that a callback has taken for the most part itself, whenever since the counter was read it
  * began. */
 extern int64_t aiodebug_uv_sure;
