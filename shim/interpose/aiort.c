@@ -187,8 +187,11 @@ AIODEBUG_INTERPOSE void aiort_instrument_poll(aiort_loop_t *loop, double timeout
         return;
     }
     if (events < 0) {
+        bool stands = thread->coarse && !aiodebug_uv_exact_polls &&
+                      aiodebug_coarse() == thread->stood;
         thread->polling = true;
-        thread->poll_start = thread->last = aiodebug_ticks();
+        thread->last = stands ? thread->last : aiodebug_ticks();
+        thread->poll_start = thread->last;
         aiodebug_runtime_count();
         aiodebug_check_turn(loop);
         return;

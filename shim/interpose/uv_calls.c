@@ -248,12 +248,11 @@ AIODEBUG_INTERPOSE int uv_run(uv_loop_t *uv, uv_run_mode mode)
 
 /* ---- The poll ---- */
 
-/* One that waits is worth knowing when it began. */
 void aiodebug_uv_poll_begins(aiodebug_uv_run_t *run, int timeout)
 {
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
     if (self->now.call.cb) {
-        end_call(self, timeout != 0 && !run->internal);
+        end_call(self, timeout != 0 && aiodebug_uv_exact_polls && !run->internal);
     }
     end_turn(self, run);
 }

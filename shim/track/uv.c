@@ -27,6 +27,7 @@ _Thread_local aiodebug_uv_thread_t aiodebug_uv_self __attribute__((aligned(64)))
 int64_t aiodebug_uv_slow = INT64_MAX, aiodebug_uv_slow_turn = INT64_MAX;
 int64_t aiodebug_uv_sure = INT64_MAX, aiodebug_uv_long_turn = INT64_MAX;
 int64_t aiodebug_uv_notable = INT64_MAX, aiodebug_uv_notable_poll = INT64_MAX;
+bool aiodebug_uv_exact_polls;
 uint32_t aiodebug_uv_unread;
 aiodebug_uv_code_t aiodebug_uv_code, aiodebug_uv_own_code, aiodebug_uv_runtime_code;
 
@@ -681,6 +682,7 @@ void aiodebug_uv_start(void)
     bool fine =
         aiodebug_uv_slow < (int64_t)(16 * stands) || aiodebug_uv_slow_turn < (int64_t)(16 * stands);
     aiodebug_uv_unread = fine ? 0 : UNREAD;
+    aiodebug_uv_exact_polls = aiodebug_uv_notable_poll < (int64_t)(16 * stands);
     aiodebug_uv_sure = (int64_t)(4 * stands);
     if (aiodebug_uv_slow_turn != INT64_MAX) {
         aiodebug_uv_long_turn = aiodebug_uv_slow_turn / 8;

@@ -314,8 +314,10 @@ extern int64_t aiodebug_uv_long_turn;
 /* Ticks that a callback has taken for the most part itself, whenever since the counter was read it
  * began. */
 extern int64_t aiodebug_uv_sure;
-/* Ticks from which a poll may be worth a record. */
+/* Ticks from which a poll may be worth a record; and whether that is so little that it must be known
+ * when the poll began, not only since when the coarse clock has stood still. */
 extern int64_t aiodebug_uv_notable_poll;
+extern bool aiodebug_uv_exact_polls;
 
 void aiodebug_uv_start(void);
 
