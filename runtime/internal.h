@@ -325,11 +325,12 @@ static inline bool aiort__spared(aiort_loop_t *loop)
 {
     const volatile uint64_t *time = loop->pace.time;
 
-    if (!time || loop->pace.left == 0 || (time[0] << 30) + time[1] != loop->pace.stood) {
-        return false;
+    if (AIORT__LIKELY(time && loop->pace.left > 0 &&
+                      (time[0] << 30) + time[1] == loop->pace.stood)) {
+        loop->pace.left--;
+        return true;
     }
-    loop->pace.left--;
-    return true;
+    return false;
 }
 
 static inline void aiort__created(aiort__object_t *object)

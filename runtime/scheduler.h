@@ -73,8 +73,9 @@ static inline bool aiort__step_ends(aiort_loop_t *loop, aiort_task_t *task)
 /* The running task stops here; what runs next is the scheduler's choice. */
 AIORT__INLINE void aiort__suspend(aiort_loop_t *loop, aiort_task_t *task)
 {
+    /* Neither way is unlikely: a tool's should not be paid for with jumps. */
     bool eager =
-        aiort__hooked(loop, AIORT__SEAM_STEP | AIORT__EAGER) && aiort__step_ends(loop, task);
+        loop->hooks & (AIORT__SEAM_STEP | AIORT__EAGER) && aiort__step_ends(loop, task);
     aiort_task_t *next =
         AIORT__UNLIKELY(eager) ? aiort__eager_over(loop) : aiort__next_task(loop);
     /* Keeps the compiler from making a copy of what follows for the hub: one call of the switch. */
