@@ -323,10 +323,7 @@ static inline bool aiort__hooked(const aiort_loop_t *loop, unsigned which)
 /* The tool need not be told of the end of this step. */
 static inline bool aiort__spared(aiort_loop_t *loop)
 {
-    const volatile uint64_t *time = loop->pace.time;
-
-    if (AIORT__LIKELY(time && loop->pace.left > 0 &&
-                      (time[0] << 30) + time[1] == loop->pace.stood)) {
+    if (AIORT__LIKELY(loop->pace.left > 0 && *loop->pace.clock == loop->pace.stood)) {
         loop->pace.left--;
         return true;
     }

@@ -2012,13 +2012,13 @@ AIORT_EXTERN int aiort_watcher_close(aiort_watcher_t *watcher);
  * calls of those nobody does, so that an uninstrumented program pays one predictable branch.
  */
 
-/* Which ends of steps a loop need not tell its tool: as long as the time that the two words at `time`
- * say, (seconds << 30) + nanoseconds, is `stood`, and `left` is not 0, which is counted down. The
- * tool's to fill in, on the loop's thread. */
+/* Which ends of steps a loop need not tell its tool: so many as `left`, which is counted down, while
+ * the word at `clock` (not looked at when left is 0) is `stood`. The tool's to fill in, on the loop's
+ * thread. */
 typedef struct {
-    const volatile uint64_t *time; /* NULL: every end is told */
+    const volatile uint64_t *clock;
     uint64_t stood;
-    uint32_t left;
+    uint32_t left; /* 0, as at first: every end is told */
 } aiort_instrument_pace_t;
 
 /* What a tool may ask the library; every function is safe on the loop's own thread. */

@@ -159,8 +159,7 @@ AIODEBUG_INTERPOSE void aiort_instrument_step(aiort_loop_t *loop, void *ended)
 {
     aiodebug_thread_t *thread = &aiodebug_thread;
 
-    if (thread->left > 0 && !(thread->pace && thread->pace->time) &&
-        aiodebug_coarse() == thread->stood) {
+    if (thread->left > 0 && !thread->paced && aiodebug_coarse() == thread->stood) {
         thread->left--;
         return;
     }

@@ -128,12 +128,12 @@ static inline void aiodebug_uv_exactly_now(aiodebug_uv_thread_t *self)
  * of the counter being due, and is counted. */
 static inline bool aiodebug_uv_may_begin(aiodebug_uv_thread_t *self)
 {
-    const volatile uint64_t *coarse = aiodebug_coarse_time;
+    const volatile uint64_t *coarse = aiodebug_coarse_word;
     if (!self->now.call.cb) {
         return true;
     }
     if (self->unread == 0 || self->now.call.start != self->last || !coarse ||
-        aiodebug_coarse_value(coarse[0], coarse[1]) != self->stood) {
+        *coarse != self->stood) {
         return false;
     }
     self->unread--;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * coarse.c - finds the time of coarse.h.
+ * coarse.c - finds the word of coarse.h.
  *
  * A process that asks often enough pays once for a look at /proc/self/maps: the kernel's data are
- * the mapping named [vvar], and the clock is where the two numbers are that clock_gettime() has
- * just given. They are believed when they are right again after the clock has moved. In a time
- * namespace, in an emulated kernel, or when a later one keeps its data in another way, they are
- * not there, and the questions go on.
+ * the mapping named [vvar], and what is looked for there is the counter of a moment ago. From then
+ * on each further question compares what was found with the answer: the word must have changed when
+ * the clock has moved, and not otherwise. In a time namespace, in an emulated kernel, when the
+ * kernel keeps time by something else or a later one keeps its data in another way, there is none,
+ * and the questions go on.
  */
 #include "track/coarse.h"
 
@@ -24,24 +25,33 @@
 enum {
     QUESTIONS = 1 << 10, /* before the search: less is not worth it */
     LOOKED_AT = 4096,    /* bytes; a second page of the mapping may be one that must not be read */
+    MOVES = 3,           /* with the clock, until it is believed */
+    PLACES = 4,          /* that may be it */
 };
 
-const volatile uint64_t *_Atomic aiodebug_coarse_time;
+const volatile uint64_t *_Atomic aiodebug_coarse_word;
+
+typedef struct {
+    const volatile uint64_t *word; /* NULL: is not it */
+    uint64_t value;
+    int moves;
+} place_t;
 
 /* Of one thread at a time; the others go by. */
 static struct {
     atomic_flag busy;
     _Atomic uint32_t questions;
     _Atomic bool over; /* nothing more to learn */
-    const volatile uint64_t *time;
-    uint64_t found; /* its value then */
+    bool begun;
+    uint64_t time; /* the last answer */
+    place_t place[PLACES];
 } learning = {.busy = ATOMIC_FLAG_INIT};
 
 static uint64_t ask(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return aiodebug_coarse_value((uint64_t)now.tv_sec, (uint64_t)now.tv_nsec);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 /* Where the mapping begins that this line of /proc/self/maps tells of, if it is the kernel's data;
@@ -85,44 +95,66 @@ static uintptr_t find_vvar(void)
     return start;
 }
 
-/* Where in the kernel's data the time is; NULL: nowhere. */
-static __attribute__((no_sanitize("address", "thread"))) const volatile uint64_t *find_time(
-    uintptr_t data)
+/* What the counter may have been when the clock moved last. */
+static __attribute__((no_sanitize("address", "thread"))) void find_places(uintptr_t data,
+                                                                          uint64_t most)
 {
     const volatile uint64_t *word = (const volatile uint64_t *)data;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    for (int i = 0; data != 0 && i < LOOKED_AT / (int)sizeof *word - 1; i++) {
-        if (word[i] == (uint64_t)now.tv_sec && word[i + 1] == (uint64_t)now.tv_nsec) {
-            return &word[i];
+    uint64_t now = aiodebug_ticks();
+    int n = 0;
+    memset(learning.place, 0, sizeof learning.place);
+    for (int i = 0; n < PLACES && i < LOOKED_AT / (int)sizeof *word; i++) {
+        uint64_t value = word[i];
+        if (now - value < most) {
+            learning.place[n++] = (place_t){.word = &word[i], .value = value};
         }
     }
-    return NULL;
 }
 
-/* If the clock moves just while it is looked for, it is not found; that happens seldom, and is not
- * worth another look. */
 static void begin(void)
 {
+    enum { STEPS = 16, TRIES = 3 }; /* a clock that is not needed is moved more seldom */
     /* Valgrind, for one, hides the vDSO; its data are not to be read then either. */
-    uintptr_t vvar = getauxval(AT_SYSINFO_EHDR) != 0 ? find_vvar() : 0;
-    learning.time = find_time(vvar);
-    learning.found = ask();
-    learning.over = !learning.time;
+    uintptr_t vvar = aiodebug_clock_counter && getauxval(AT_SYSINFO_EHDR) != 0 ? find_vvar() : 0;
+    uint64_t most = STEPS * aiodebug_coarse_ticks(), now = 0;
+    learning.begun = true;
+    for (int i = 0; i < TRIES && vvar != 0 && (i == 0 || now != learning.time); i++) {
+        learning.time = ask();
+        find_places(vvar, most);
+        now = ask(); /* if it has moved meanwhile, who knows when the words were read */
+    }
 }
 
-/* The clock is asked, and looked at before and after: what changes meanwhile tells nothing. */
+/* The clock is asked, and the words are looked at before and after: what changes meanwhile tells
+ * nothing. */
 static __attribute__((no_sanitize("address", "thread"))) uint64_t learn(void)
 {
-    const volatile uint64_t *time = learning.time;
-    uint64_t before = aiodebug_coarse_value(time[0], time[1]), now = ask();
-    if (before == aiodebug_coarse_value(time[0], time[1]) &&
-        (now != before || now != learning.found)) {
-        learning.over = true;
-        if (now == before) {
-            atomic_store_explicit(&aiodebug_coarse_time, time, memory_order_relaxed);
+    uint64_t before[PLACES];
+    bool over = true;
+    for (int i = 0; i < PLACES; i++) {
+        before[i] = learning.place[i].word ? *learning.place[i].word : 0;
+    }
+    uint64_t now = ask();
+    for (int i = 0; i < PLACES; i++) {
+        if (learning.place[i].word && *learning.place[i].word != before[i]) {
+            return now;
         }
     }
+    for (int i = 0; i < PLACES && !aiodebug_coarse_word; i++) {
+        place_t *place = &learning.place[i];
+        if (!place->word || (before[i] != place->value) != (now != learning.time)) {
+            place->word = NULL;
+            continue;
+        }
+        place->moves += before[i] != place->value;
+        place->value = before[i];
+        over = place->moves == MOVES;
+        if (over) {
+            atomic_store_explicit(&aiodebug_coarse_word, place->word, memory_order_relaxed);
+        }
+    }
+    learning.time = now;
+    learning.over = over;
     return now;
 }
 
@@ -140,10 +172,10 @@ uint64_t aiodebug_coarse_asked(void)
         return ask();
     }
     int saved = errno;
-    if (!learning.time && !learning.over) {
+    if (!learning.begun) {
         begin();
     }
-    uint64_t now = learning.over ? ask() : learn();
+    uint64_t now = learn();
     atomic_flag_clear_explicit(&learning.busy, memory_order_release);
     errno = saved;
     return now;
@@ -151,20 +183,21 @@ uint64_t aiodebug_coarse_asked(void)
 
 void aiodebug_coarse_doubt(void)
 {
-    if (aiodebug_coarse_time) {
+    if (aiodebug_coarse_word) {
         learning.over = true;
-        atomic_store_explicit(&aiodebug_coarse_time, NULL, memory_order_relaxed);
+        atomic_store_explicit(&aiodebug_coarse_word, NULL, memory_order_relaxed);
     }
 }
 
 void aiodebug_coarse_after_fork_child(void)
 {
-    bool known = aiodebug_coarse_time != NULL;
-    atomic_store_explicit(&aiodebug_coarse_time, NULL, memory_order_relaxed);
+    bool known = aiodebug_coarse_word != NULL;
+    atomic_store_explicit(&aiodebug_coarse_word, NULL, memory_order_relaxed);
     atomic_flag_clear(&learning.busy);
     if (known || !learning.over) {
         learning.over = false;
-        learning.time = NULL;
+        learning.begun = false;
+        memset(learning.place, 0, sizeof learning.place);
         learning.questions = 0;
     }
 }

@@ -96,7 +96,7 @@ void aiodebug_runtime_count(void)
 {
     aiodebug_thread_t *thread = &aiodebug_thread;
 
-    if (thread->pace && thread->pace->time) {
+    if (thread->paced) {
         thread->left = thread->pace->left;
     }
     thread->steps += thread->spared - thread->left;
@@ -114,9 +114,10 @@ void aiodebug_runtime_read(uint64_t now)
         thread->stood = aiodebug_coarse();
     }
     if (thread->pace) {
-        thread->pace->time = thread->left > 0 ? aiodebug_coarse_time : NULL;
+        thread->pace->clock = aiodebug_coarse_word;
+        thread->paced = thread->pace->clock != NULL;
         thread->pace->stood = thread->stood;
-        thread->pace->left = thread->left;
+        thread->pace->left = thread->paced ? thread->left : 0;
     }
 }
 
@@ -133,8 +134,9 @@ void aiodebug_runtime_turn(uint64_t now)
 void aiodebug_runtime_running(aiort_loop_t *loop)
 {
     if (aiodebug_thread.pace) {
-        aiodebug_thread.pace->time = NULL;
+        aiodebug_thread.pace->left = 0;
     }
+    aiodebug_thread.paced = false;
     aiodebug_thread.loop = loop;
     aiodebug_thread.pace = loop && aiodebug_aiort->version >= 3 ? aiodebug_aiort->pace(loop) : NULL;
     aiodebug_thread.spared = aiodebug_thread.left = 0;

@@ -44,7 +44,8 @@ typedef struct {
     uint32_t spared;      /* so many ends may go by unseen from the last count on, */
     uint32_t left;        /* and so many still */
     uint64_t stood;       /* the coarse clock when the other one was read */
-    aiort_instrument_pace_t *pace; /* the loop's, which has `left` while it has a time; or NULL */
+    aiort_instrument_pace_t *pace; /* the loop's, or NULL */
+    bool paced;           /* the loop counts `left` down itself */
     bool building;        /* a record is being built: reprs keep references (report/record.h) */
 } aiodebug_thread_t;
 

@@ -58,7 +58,7 @@ static void same(const char *moves, const char *stands)
 static void *learns(void *arg)
 {
     uint64_t end = aiodebug_monotonic_ns() + 1000000000;
-    while (!aiodebug_coarse_time && aiodebug_monotonic_ns() < end) {
+    while (!aiodebug_coarse_word && aiodebug_monotonic_ns() < end) {
         aiodebug_coarse();
     }
     return arg;
@@ -67,6 +67,7 @@ static void *learns(void *arg)
 int main(void)
 {
     pthread_t threads[3];
+    aiodebug_clock_init();
     same("asked, it moves with the kernel's", "and stands with it");
     for (int i = 0; i < 3; i++) {
         pthread_create(&threads[i], NULL, learns, NULL);
@@ -74,7 +75,7 @@ int main(void)
     for (int i = 0; i < 3; i++) {
         pthread_join(threads[i], NULL);
     }
-    printf("# the coarse clock's place is %s\n", aiodebug_coarse_time ? "known" : "not known");
+    printf("# the coarse clock's word is %s\n", aiodebug_coarse_word ? "known" : "not known");
     same("learned, it moves with the kernel's", "and stands with it");
     pid_t pid = fork();
     if (pid == 0) {
@@ -87,7 +88,7 @@ int main(void)
     pid = fork();
     if (pid == 0) {
         aiodebug_coarse_after_fork_child();
-        bool anew = !aiodebug_coarse_time;
+        bool anew = !aiodebug_coarse_word;
         learns(NULL);
         compared_t c = compare(100 * 1000 * 1000);
         _exit(anew && c.moved > 3 && c.missed == 0 ? 0 : 1);
@@ -101,6 +102,6 @@ int main(void)
     printf("# figures: coarse clock: %.1f ns\n", (double)(aiodebug_monotonic_ns() - begin) / 1e6);
     aiodebug_coarse_doubt();
     same("doubted, it moves with the kernel's", "and stands with it");
-    check(!aiodebug_coarse_time, "and is not read any more", "it is");
+    check(!aiodebug_coarse_word, "and is not read any more", "it is");
     return check_failures != 0;
 }
