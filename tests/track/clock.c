@@ -30,8 +30,10 @@ static double error_over(useconds_t pause)
 
 static void conversions(void)
 {
+    /* On a busy host each of the readings, and the rate's own, is now and then half a microsecond
+     * off. */
     double error = error_over(1000);
-    check(error <= 0.001, "1 ms to 0.1 percent", "%g", error);
+    check(error <= 0.002, "1 ms to 0.2 percent", "%g", error);
     error = error_over(50000);
     check(error <= 0.001, "50 ms to 0.1 percent", "%g", error);
     double back = aiodebug_seconds_from_ticks(aiodebug_ticks_from_seconds(0.1));
