@@ -119,9 +119,9 @@ static void publish(const library_t *found)
     if (atomic_flag_test_and_set(&begun)) {
         return;
     }
-    aiodebug_uv_code = found->code;
-    aiodebug_uv_own_code = found->own_code;
-    aiodebug_uv_is_known = found->is_known;
+    aiodebug_uv_set_code(&aiodebug_uv_code, found->code);
+    aiodebug_uv_set_code(&aiodebug_uv_own_code, found->own_code);
+    __atomic_store_n(&aiodebug_uv_is_known, found->is_known, __ATOMIC_RELAXED);
     for (int i = 0; i < AIODEBUG_REAL_COUNT; i++) {
         __atomic_store_n(&aiodebug_uv_real[i], found->functions[i], __ATOMIC_RELEASE);
     }

@@ -203,7 +203,8 @@ static __attribute__((noinline)) int write_slowly(uv_write_t *req, uv_stream_t *
 static inline bool cannot_fail(const uv_stream_t *stream, unsigned count)
 {
     enum { NO_MEMORY_WANTED = sizeof((uv_write_t *)0)->bufsml / sizeof(uv_buf_t) };
-    return aiodebug_uv_is_known && count - 1 < NO_MEMORY_WANTED && stream->io_watcher.fd >= 0 &&
+    return __atomic_load_n(&aiodebug_uv_is_known, __ATOMIC_RELAXED) &&
+           count - 1 < NO_MEMORY_WANTED && stream->io_watcher.fd >= 0 &&
            REAL(uv_is_writable)(stream);
 }
 

@@ -80,9 +80,8 @@ bool aiodebug_uv_jumped(const void *return_address);
 /* Whether the caller with this return address is libuv. */
 static inline bool aiodebug_uv_from_libuv(const void *return_address)
 {
-    uintptr_t at = (uintptr_t)return_address;
-    return (at - aiodebug_uv_code.low < aiodebug_uv_code.size ||
-            at - aiodebug_uv_own_code.low < aiodebug_uv_own_code.size) &&
+    return (aiodebug_uv_in_code(return_address, &aiodebug_uv_code) ||
+            aiodebug_uv_in_code(return_address, &aiodebug_uv_own_code)) &&
            !aiodebug_uv_jumped(return_address);
 }
 

@@ -650,7 +650,7 @@ aiodebug_uv_code_t aiodebug_uv_code_at(const void *address)
 
 void aiodebug_uv_runtime_at(const void *address)
 {
-    aiodebug_uv_runtime_code = aiodebug_uv_code_at(address);
+    aiodebug_uv_set_code(&aiodebug_uv_runtime_code, aiodebug_uv_code_at(address));
 }
 
 enum { UNREAD = 63 }; /* of 64 callbacks */

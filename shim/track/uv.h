@@ -294,9 +294,22 @@ typedef struct {
 /* libuv's code, the shim's, and libaiort's, whose calls are the runtime's own. Empty: not known. */
 extern aiodebug_uv_code_t aiodebug_uv_code, aiodebug_uv_own_code, aiodebug_uv_runtime_code;
 
+/* Whether the address lies in it. Another thread may just be finding out where that is. */
+static inline bool aiodebug_uv_in_code(const void *address, const aiodebug_uv_code_t *code)
+{
+    return (uintptr_t)address - __atomic_load_n(&code->low, __ATOMIC_RELAXED) <
+           __atomic_load_n(&code->size, __ATOMIC_RELAXED);
+}
+
+static inline void aiodebug_uv_set_code(aiodebug_uv_code_t *code, aiodebug_uv_code_t is)
+{
+    __atomic_store_n(&code->low, is.low, __ATOMIC_RELAXED);
+    __atomic_store_n(&code->size, is.size, __ATOMIC_RELAXED);
+}
+
 static inline bool aiodebug_uv_from_runtime(const void *return_address)
 {
-    return (uintptr_t)return_address - aiodebug_uv_runtime_code.low < aiodebug_uv_runtime_code.size;
+    return aiodebug_uv_in_code(return_address, &aiodebug_uv_runtime_code);
 }
 
 /* The code of the module that this address lies in. */
