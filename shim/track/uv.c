@@ -190,7 +190,6 @@ static pid_t gettid_cached(void)
 
 enum {
     BATCH = 32, /* what a thread takes at a time */
-    KEPT = AIODEBUG_UV_KEPT
 };
 
 _Static_assert(sizeof(aiodebug_uv_record_t) == 64, "a cache line");
@@ -244,9 +243,7 @@ static void refill(aiodebug_uv_thread_t *self)
         aiodebug_uv_record_t *record = aiodebug_uv_record(common);
         common = next_unused(record);
         common_count--;
-        set_next_unused(record, self->unused);
-        self->unused = record->number;
-        self->unused_count++;
+        aiodebug_uv_put(record);
     }
     unlock(&records_lock);
     remember_thread(self);
@@ -256,9 +253,7 @@ static void give_back(aiodebug_uv_thread_t *self, uint32_t keep)
 {
     lock(&records_lock);
     while (self->unused_count > keep) {
-        aiodebug_uv_record_t *record = aiodebug_uv_record(self->unused);
-        self->unused = next_unused(record);
-        self->unused_count--;
+        aiodebug_uv_record_t *record = aiodebug_uv_take();
         set_next_unused(record, common);
         common = record->number;
         common_count++;
@@ -297,25 +292,12 @@ static void remember_thread(aiodebug_uv_thread_t *self)
     }
 }
 
-static aiodebug_uv_record_t *take(void)
+static void make_ready(void)
 {
     aiodebug_uv_thread_t *self = &aiodebug_uv_self;
     if (__builtin_expect(self->unused == 0, 0)) {
         refill(self);
-        if (self->unused == 0) {
-            return NULL;
-        }
     }
-    aiodebug_uv_record_t *record = aiodebug_uv_record(self->unused);
-    self->unused = next_unused(record);
-    self->unused_count--;
-    __builtin_prefetch(aiodebug_uv_record(self->unused), 1);
-    return record;
-}
-
-static void *marked(uint32_t number)
-{
-    return (void *)((uintptr_t)number << AIODEBUG_UV_MARK_BITS | AIODEBUG_UV_MARK);
 }
 
 uint32_t aiodebug_uv_number_at(const uv_handle_t *handle)
@@ -348,27 +330,15 @@ aiodebug_uv_record_t *aiodebug_uv_request_lost(const uv_req_t *request)
     return search.found;
 }
 
-static void fill(aiodebug_uv_record_t *record, const void *object, aiodebug_uv_loop_t *loop,
-                 int type, uint32_t created, unsigned flags)
-{
-    memset(record->cb, 0, sizeof record->cb);
-    record->loop = loop;
-    record->created = created;
-    record->closed = 0;
-    record->type = (uint8_t)type;
-    record->flags = (uint8_t)flags;
-    atomic_store_explicit(&record->object, object, memory_order_release);
-}
-
 aiodebug_uv_record_t *aiodebug_uv_handle_add(uv_handle_t *handle, size_t size, uint32_t created,
                                              unsigned flags)
 {
     aiodebug_uv_loop_t *loop = aiodebug_uv_loop_of(handle->loop);
-    aiodebug_uv_record_t *record = loop ? take() : NULL;
+    make_ready();
+    aiodebug_uv_record_t *record = loop ? aiodebug_uv_take() : NULL;
     if (record) {
-        fill(record, handle, loop, handle->type, created, flags);
-        record->size = (uint16_t)size;
-        handle->u.reserved[3] = marked(record->number);
+        aiodebug_uv_fill(record, handle, loop, handle->type, NULL, created, flags, size);
+        handle->u.reserved[3] = aiodebug_uv_mark(record);
         atomic_fetch_add_explicit(&loop->handles, 1, memory_order_relaxed);
         aiodebug_memory_watch(handle, size, record->number);
     }
@@ -379,14 +349,8 @@ aiodebug_uv_record_t *aiodebug_uv_request_add(uv_req_t *request, aiodebug_uv_loo
                                               uv_req_type type, aiodebug_uv_function_t cb,
                                               uint32_t created, unsigned flags)
 {
-    aiodebug_uv_record_t *record = take();
-    if (record) {
-        fill(record, request, loop, type, created, flags | AIODEBUG_UV_REQUEST);
-        record->cb[AIODEBUG_UV_CB] = cb;
-        record->size = 0;
-        request->reserved[5] = marked(record->number);
-    }
-    return record;
+    make_ready();
+    return aiodebug_uv_request_begin(request, loop, type, cb, created, flags);
 }
 
 void aiodebug_uv_drop(aiodebug_uv_record_t *record)
@@ -400,10 +364,9 @@ void aiodebug_uv_drop(aiodebug_uv_record_t *record)
         atomic_fetch_sub_explicit(&record->loop->handles, 1, memory_order_relaxed);
         aiodebug_memory_unwatch(object);
     }
-    set_next_unused(record, self->unused);
-    self->unused = record->number;
-    if (++self->unused_count > KEPT) {
-        give_back(self, KEPT / 2);
+    aiodebug_uv_put(record);
+    if (self->unused_count > AIODEBUG_UV_KEPT) {
+        give_back(self, AIODEBUG_UV_KEPT / 2);
     }
 }
 

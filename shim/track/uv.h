@@ -226,7 +226,7 @@ struct aiodebug_uv_thread {
     uint64_t stood; /* the coarse clock, then */
     uint64_t excused;   /* ticks that were reported already, or were the shim's own; only grows */
     uint32_t unread;    /* so many callbacks more may end without the counter being read */
-    bool exact; /* this turn takes long: none may */
+    bool exact;         /* this turn takes long: none may */
     uint32_t callbacks; /* of the turn */
     uint32_t unused, unused_count; /* records ready for use */
     aiodebug_uv_callback_t now;
@@ -239,39 +239,70 @@ struct aiodebug_uv_thread {
 extern _Thread_local aiodebug_uv_thread_t aiodebug_uv_self
     __attribute__((tls_model("initial-exec")));
 
-/* ---- Requests of the loop's thread, where nothing is unusual ---- */
+/* ---- Records, where nothing is unusual ---- */
 
-enum { AIODEBUG_UV_KEPT = 64 * 32 }; /* records that a thread keeps at most: writes of one turn */
+enum { AIODEBUG_UV_KEPT = 64 * 32 }; /* unused ones that a thread keeps: writes of one turn */
 
-/* aiodebug_uv_request_add(); NULL: not by this way. Only the loop's thread knows of a request. */
+/* One of the thread's unused records; NULL: it has none. */
+static inline aiodebug_uv_record_t *aiodebug_uv_take(void)
+{
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    aiodebug_uv_record_t *record = aiodebug_uv_record(self->unused);
+    if (__builtin_expect(record != NULL, 1)) {
+        self->unused = (uint32_t)(uintptr_t)record->cb[0];
+        self->unused_count--;
+        __builtin_prefetch(aiodebug_uv_record(self->unused), 1);
+    }
+    return record;
+}
+
+/* Back to them. What it says stays until it is used again, but for the first callback. */
+static inline void aiodebug_uv_put(aiodebug_uv_record_t *record)
+{
+    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
+    record->cb[0] = (aiodebug_uv_function_t)(uintptr_t)self->unused;
+    self->unused = record->number;
+    self->unused_count++;
+}
+
+static inline void aiodebug_uv_fill(aiodebug_uv_record_t *record, const void *object,
+                                    aiodebug_uv_loop_t *loop, int type, aiodebug_uv_function_t cb,
+                                    uint32_t created, unsigned flags, size_t size)
+{
+    record->loop = loop;
+    record->cb[AIODEBUG_UV_CB] = cb;
+    for (int i = AIODEBUG_UV_CB + 1; i < AIODEBUG_UV_CB_COUNT; i++) {
+        record->cb[i] = NULL;
+    }
+    record->created = created;
+    record->closed = 0;
+    record->type = (uint8_t)type;
+    record->flags = (uint8_t)flags;
+    record->size = (uint16_t)size;
+    atomic_store_explicit(&record->object, object, memory_order_release);
+}
+
+static inline void *aiodebug_uv_mark(const aiodebug_uv_record_t *record)
+{
+    return (void *)((uintptr_t)record->number << AIODEBUG_UV_MARK_BITS | AIODEBUG_UV_MARK);
+}
+
+/* aiodebug_uv_request_add() with what the thread has; NULL: it has nothing. */
 static inline aiodebug_uv_record_t *aiodebug_uv_request_begin(uv_req_t *request,
                                                               aiodebug_uv_loop_t *loop,
                                                               uv_req_type type,
                                                               aiodebug_uv_function_t cb,
                                                               uint32_t created, unsigned flags)
 {
-    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
-    aiodebug_uv_record_t *record = aiodebug_uv_record(self->unused);
-    if (__builtin_expect(!record, 0)) {
-        return NULL;
+    aiodebug_uv_record_t *record = aiodebug_uv_take();
+    if (__builtin_expect(record != NULL, 1)) {
+        aiodebug_uv_fill(record, request, loop, type, cb, created, flags | AIODEBUG_UV_REQUEST, 0);
+        request->reserved[5] = aiodebug_uv_mark(record);
     }
-    self->unused = (uint32_t)(uintptr_t)record->cb[0];
-    self->unused_count--;
-    __builtin_prefetch(aiodebug_uv_record(self->unused), 1);
-    record->loop = loop;
-    record->cb[AIODEBUG_UV_CB] = cb;
-    record->created = created;
-    record->closed = 0;
-    record->type = (uint8_t)type;
-    record->flags = (uint8_t)(flags | AIODEBUG_UV_REQUEST);
-    record->size = 0;
-    request->reserved[5] =
-        (void *)((uintptr_t)record->number << AIODEBUG_UV_MARK_BITS | AIODEBUG_UV_MARK);
-    atomic_store_explicit(&record->object, request, memory_order_release);
     return record;
 }
 
-/* aiodebug_uv_drop(): what the record says stays until it is used again, but for the callback. */
+/* aiodebug_uv_drop() of a request, of which only the loop's thread knows; if it may be. */
 static inline bool aiodebug_uv_request_may_end(const aiodebug_uv_record_t *record)
 {
     return record->size == 0 && aiodebug_uv_self.unused_count < AIODEBUG_UV_KEPT;
@@ -279,11 +310,8 @@ static inline bool aiodebug_uv_request_may_end(const aiodebug_uv_record_t *recor
 
 static inline void aiodebug_uv_request_end(aiodebug_uv_record_t *record)
 {
-    aiodebug_uv_thread_t *self = &aiodebug_uv_self;
     atomic_store_explicit(&record->object, NULL, memory_order_relaxed);
-    record->cb[0] = (aiodebug_uv_function_t)(uintptr_t)self->unused;
-    self->unused = record->number;
-    self->unused_count++;
+    aiodebug_uv_put(record);
 }
 
 /* A module's code, or a part of it. */
@@ -327,8 +355,8 @@ extern int64_t aiodebug_uv_long_turn;
 /* Ticks that a callback has taken for the most part itself, whenever since the counter was read it
  * began. */
 extern int64_t aiodebug_uv_sure;
-/* Ticks from which a poll may be worth a record; and whether that is so little that it must be known
- * when the poll began, not only since when the coarse clock has stood still. */
+/* Ticks from which a poll may be worth a record; and whether that is so little that it must be
+ * known when the poll began, not only since when the coarse clock has stood still. */
 extern int64_t aiodebug_uv_notable_poll;
 extern bool aiodebug_uv_exact_polls;
 
