@@ -184,12 +184,7 @@ static aiodebug_uv_function_t keep(aiodebug_uv_record_t *record, aiodebug_uv_slo
         const uv_handle_t *it = (const uv_handle_t *)handle;                                       \
         const aiodebug_uv_record_t *record = aiodebug_uv_marked(it->u.reserved[3], it);            \
         type cb = record ? (type)record->cb[slot] : NULL;                                          \
-        if (QUICKLY(cb)) {                                                                         \
-            BEGIN_CALL(handle, record, cb, slot);                                                  \
-            cb args;                                                                               \
-        } else {                                                                                   \
-            name##_slowly args;                                                                    \
-        }                                                                                          \
+        CALL_QUICKLY(name, handle, record, cb, slot, args, (void)0);                               \
     }                                                                                              \
     static void name##_slowly params                                                               \
     {                                                                                              \

@@ -113,13 +113,8 @@ static inline __attribute__((always_inline)) aiodebug_uv_record_t finish(uv_req_
         aiodebug_uv_record_t *record = aiodebug_uv_request((uv_req_t *)req);                       \
         type cb = record && aiodebug_uv_request_may_end(record) ? (type)record->cb[AIODEBUG_UV_CB] \
                                                                 : NULL;                            \
-        if (QUICKLY(cb)) {                                                                         \
-            BEGIN_CALL(req, record, cb, AIODEBUG_UV_CB);                                           \
-            aiodebug_uv_request_end(record);                                                       \
-            cb args;                                                                               \
-        } else {                                                                                   \
-            name##_slowly args;                                                                    \
-        }                                                                                          \
+        CALL_QUICKLY(name, req, record, cb, AIODEBUG_UV_CB, args,                                  \
+                     aiodebug_uv_request_end(record));                                             \
     }                                                                                              \
     static void name##_slowly params                                                               \
     {                                                                                              \

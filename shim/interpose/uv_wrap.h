@@ -183,13 +183,23 @@ static inline uint64_t aiodebug_uv_what(const aiodebug_uv_record_t *record, unsi
     TRAMPOLINE_CODE static __attribute__((noinline)) void name##_slowly params;                    \
     TRAMPOLINE_CODE static void name params
 
-/* Whether the first can do it: `cb` is the callback to be called, or NULL. */
-#define QUICKLY(cb)                                                                                \
-    __builtin_expect(aiodebug_uv_self.run && (cb) && aiodebug_uv_may_begin(&aiodebug_uv_self), 1)
-
 #define BEGIN_CALL(object, record, cb, slot)                                                       \
     aiodebug_uv_call_begin(object, record, (aiodebug_uv_function_t)(cb), slot,                     \
                            __builtin_return_address(0))
+
+/* The end of the first: calls `cb`, the program's function, if it is there and if that can be done
+ * here, after LAST; or leaves the call to the second. */
+#define CALL_QUICKLY(name, object, record, cb, slot, args, last)                                   \
+    do {                                                                                           \
+        if (__builtin_expect(                                                                      \
+                aiodebug_uv_self.run && (cb) && aiodebug_uv_may_begin(&aiodebug_uv_self), 1)) {    \
+            BEGIN_CALL(object, record, cb, slot);                                                  \
+            last;                                                                                  \
+            (cb) args;                                                                             \
+        } else {                                                                                   \
+            name##_slowly args;                                                                    \
+        }                                                                                          \
+    } while (0)
 
 /* The end of a trampoline that is not quick: calls the program's function. */
 #define CALL_BACK(object, record, cb, slot, args)                                                  \
