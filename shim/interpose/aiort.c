@@ -141,12 +141,7 @@ static __attribute__((noinline)) void step_ends(aiort_loop_t *loop, void *ended)
     /* The clock was read when it began, not some steps before. */
     bool alone = !thread->coarse || thread->exact || thread->left == AIODEBUG_UNREAD;
     if (thread->coarse && !thread->exact) {
-        if ((int64_t)(now - thread->turn_start) >= aiodebug_uv_long_turn) {
-            thread->exact = true;
-        } else if (__builtin_expect(took >= aiodebug_uv_sure, 0) &&
-                   thread->stood == aiodebug_coarse()) {
-            aiodebug_coarse_doubt();
-        }
+        thread->exact = aiodebug_uv_exact_from(now, thread->turn_start, took, thread->stood);
     }
     aiodebug_runtime_read(now);
     if (__builtin_expect(took >= thread->notable && at_work(), 0) &&

@@ -59,12 +59,8 @@ static void end_exactly(aiodebug_uv_thread_t *self, const aiodebug_uv_call_t *ca
     int64_t took = (int64_t)(now - call->start - (self->excused - call->excused));
 
     if (aiodebug_uv_unread != 0 && !self->exact) {
-        if (self->run && (int64_t)(now - self->run->turn_start) >= aiodebug_uv_long_turn) {
-            self->exact = true;
-        } else if (__builtin_expect(took >= aiodebug_uv_sure, 0) &&
-                   self->stood == aiodebug_coarse()) {
-            aiodebug_coarse_doubt();
-        }
+        uint64_t turn_start = self->run ? self->run->turn_start : now;
+        self->exact = aiodebug_uv_exact_from(now, turn_start, took, self->stood);
     }
     aiodebug_uv_exactly(self, now);
     aiodebug_thread.last = now;
@@ -215,12 +211,13 @@ AIODEBUG_INTERPOSE int uv_run(uv_loop_t *uv, uv_run_mode mode)
     aiodebug_uv_loop_t *loop = aiodebug_uv_loop_of(uv);
     uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
     aiodebug_uv_run_t *run = NULL;
+    bool internal = FROM_RUNTIME();
     if (__builtin_expect(self->run != NULL, 0)) {
         aiodebug_uv_runs_left(frame);
     }
     if (loop) {
         const aiodebug_uv_thread_t *owner = loop->owner;
-        if (__builtin_expect(owner != NULL && !FROM_RUNTIME(), 0)) {
+        if (__builtin_expect(owner != NULL && !internal, 0)) {
             aiodebug_uv_run_t *outer = NULL;
             if (owner == self) {
                 for (outer = self->run; outer && outer->loop != loop;) {
@@ -233,7 +230,7 @@ AIODEBUG_INTERPOSE int uv_run(uv_loop_t *uv, uv_run_mode mode)
         }
         run = aiodebug_uv_run_begin(loop, frame, __builtin_return_address(0));
     }
-    if (FROM_RUNTIME() && aiodebug_thread.polling) {
+    if (internal && aiodebug_thread.polling) {
         aiodebug_uv_exactly(self, aiodebug_thread.last); /* it was read right before */
     } else {
         aiodebug_uv_exactly_now(self);
@@ -241,7 +238,7 @@ AIODEBUG_INTERPOSE int uv_run(uv_loop_t *uv, uv_run_mode mode)
     if (!run) {
         return REAL(uv_run)(uv, mode);
     }
-    run->internal = FROM_RUNTIME();
+    run->internal = internal;
     begin_turn(self, run);
     return run_watched(run, uv, mode);
 }

@@ -4,7 +4,6 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "../config.h"
@@ -81,15 +80,7 @@ void aiodebug_runtime_thresholds(void)
 
 void aiodebug_runtime_precision(void)
 {
-    static _Atomic uint64_t resolution;
-    uint64_t ticks = atomic_load_explicit(&resolution, memory_order_relaxed);
-
-    if (ticks == 0) {
-        ticks = aiodebug_coarse_ticks();
-        atomic_store_explicit(&resolution, ticks, memory_order_relaxed);
-    }
-    aiodebug_thread.coarse =
-        aiodebug_uv_unread > 0 && aiodebug_thread.slow >= (int64_t)(16 * ticks);
+    aiodebug_thread.coarse = aiodebug_uv_unread > 0 && aiodebug_thread.slow >= aiodebug_uv_fine;
 }
 
 void aiodebug_runtime_count(void)

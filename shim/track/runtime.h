@@ -8,9 +8,9 @@
  *
  * Reading it is most of what a step's timing costs. While the coarse clock stands still, some
  * milliseconds, nothing was slow since it was read; so it is read once in AIODEBUG_UNREAD + 1 steps,
- * or when that clock has moved, and a step is taken to have begun when it was
- * read: by some steps too early, which all together have taken less than that clock's step. In a
- * turn that takes long the further steps are timed one by one.
+ * or when that clock has moved, and a step is taken to have begun when it was read: by some steps too
+ * early, which all together have taken less than that clock's step. In a turn that takes long the
+ * further steps are timed one by one.
  */
 #ifndef AIODEBUG_TRACK_RUNTIME_H
 #define AIODEBUG_TRACK_RUNTIME_H

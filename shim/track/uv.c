@@ -25,7 +25,7 @@
 _Thread_local aiodebug_uv_thread_t aiodebug_uv_self __attribute__((aligned(64)));
 
 int64_t aiodebug_uv_slow = INT64_MAX, aiodebug_uv_slow_turn = INT64_MAX;
-int64_t aiodebug_uv_sure = INT64_MAX, aiodebug_uv_long_turn = INT64_MAX;
+int64_t aiodebug_uv_sure = INT64_MAX, aiodebug_uv_fine = INT64_MAX;
 int64_t aiodebug_uv_notable = INT64_MAX, aiodebug_uv_notable_poll = INT64_MAX;
 bool aiodebug_uv_exact_polls;
 uint32_t aiodebug_uv_unread;
@@ -527,8 +527,8 @@ static bool above(uintptr_t sp, uintptr_t frame)
 }
 
 /* Whether the thread's stack does not go down to this frame, or has a part there that does not
- * return to its caller: the return address may still lie there, in what a newer frame leaves unused.
- * What cannot be walked so far has not left. */
+ * return to its caller: the return address may still lie there, in what a newer frame leaves
+ * unused. What cannot be walked so far has not left. */
 static bool walks_past(pid_t tid, uintptr_t frame, const void *caller)
 {
     void *pcs[WALKED];
@@ -641,18 +641,27 @@ void aiodebug_uv_start(void)
     } else if (aiodebug_config_wants(AIODEBUG_CHECK_SLOW_POLL, AIODEBUG_LEVEL_WARNING)) {
         aiodebug_uv_notable_poll = ticks(config->slow_poll < 1 ? config->slow_poll : 1);
     }
-    uint64_t stands = aiodebug_coarse_ticks();
-    bool fine =
-        aiodebug_uv_slow < (int64_t)(16 * stands) || aiodebug_uv_slow_turn < (int64_t)(16 * stands);
-    aiodebug_uv_unread = fine ? 0 : UNREAD;
-    aiodebug_uv_exact_polls = aiodebug_uv_notable_poll < (int64_t)(16 * stands);
-    aiodebug_uv_sure = (int64_t)(4 * stands);
-    if (aiodebug_uv_slow_turn != INT64_MAX) {
-        aiodebug_uv_long_turn = aiodebug_uv_slow_turn / 8;
-    }
+    int64_t stands = (int64_t)aiodebug_coarse_ticks();
+    aiodebug_uv_fine = 16 * stands;
+    aiodebug_uv_sure = 4 * stands;
+    bool coarse = aiodebug_uv_slow >= aiodebug_uv_fine && aiodebug_uv_slow_turn >= aiodebug_uv_fine;
+    aiodebug_uv_unread = coarse ? UNREAD : 0;
+    aiodebug_uv_exact_polls = aiodebug_uv_notable_poll < aiodebug_uv_fine;
     have_thread_key = pthread_key_create(&thread_key, thread_ends) == 0;
     aiodebug_at_fork_child(aiodebug_uv_after_fork_child);
     aiodebug_at_fork_child(aiodebug_coarse_after_fork_child);
+}
+
+bool aiodebug_uv_exact_from(uint64_t now, uint64_t turn_start, int64_t took, uint64_t stood)
+{
+    if (aiodebug_uv_slow_turn != INT64_MAX &&
+        (int64_t)(now - turn_start) >= aiodebug_uv_slow_turn / 8) {
+        return true;
+    }
+    if (__builtin_expect(took >= aiodebug_uv_sure, 0) && stood == aiodebug_coarse()) {
+        aiodebug_coarse_doubt();
+    }
+    return false;
 }
 
 /* Only this thread lives on. What it has open stays open; its loop, when it is inside uv_run(),

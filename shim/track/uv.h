@@ -350,8 +350,12 @@ extern int64_t aiodebug_uv_slow, aiodebug_uv_slow_turn, aiodebug_uv_notable;
 /* How many callbacks may end, one after the other, with the coarse clock alone being looked at; 0:
  * the thresholds are too small for it. */
 extern uint32_t aiodebug_uv_unread;
-/* Ticks after which a turn may become slow: what it does further is timed exactly. */
-extern int64_t aiodebug_uv_long_turn;
+/* Ticks from which a threshold can be left to the coarse clock. */
+extern int64_t aiodebug_uv_fine;
+/* The counter was read, which is `now`, at the end of a callback or step that took so long at most,
+ * the coarse clock having been `stood` when it was read before. True: the turn takes long and may
+ * become slow, what it does further is to be timed exactly. */
+bool aiodebug_uv_exact_from(uint64_t now, uint64_t turn_start, int64_t took, uint64_t stood);
 /* Ticks that a callback has taken for the most part itself, whenever since the counter was read it
  * began. */
 extern int64_t aiodebug_uv_sure;
